@@ -1,0 +1,1 @@
+"""The models: parameters, options, and points with their derived couplings."""

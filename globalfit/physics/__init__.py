@@ -1,0 +1,1 @@
+"""Pure physics functions: arrays in, arrays out; no data, no statistics."""

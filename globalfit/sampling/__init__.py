@@ -1,0 +1,1 @@
+"""From a posterior to samples: the start, the ensemble loop, the stopping rule."""

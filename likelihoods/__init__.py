@@ -1,0 +1,1 @@
+"""The experiments, one a file, registered as plug-ins like any other."""

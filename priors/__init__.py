@@ -1,0 +1,1 @@
+"""Prior shapes and constraints."""
