@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array, Columns
 from globalfit.coordinates import Coordinate
@@ -50,12 +51,9 @@ class Point:
         except KeyError:
             raise MissingParameterError(self.model_name, name) from None
 
-    def take(self, index: Array | slice) -> Point:
+    def take(self, index: slice | NDArray[np.intp]) -> Self:
         """Return the points selected by `index`, with nothing computed yet."""
-        fields = dict(self.__dataclass_fields__)
-        values = {name: getattr(self, name) for name in fields}
-        values["columns"] = {name: column[index] for name, column in self.columns.items()}  # type: ignore[index]
-        return type(self)(**values)
+        return replace(self, columns={name: values[index] for name, values in self.columns.items()})
 
 
 @runtime_checkable
