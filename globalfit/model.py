@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -28,9 +28,9 @@ class MissingParameterError(ModelError):
 class Point:
     """n model points.
 
-    Parameters are read as attributes, ``point.m_aprime`` of shape (n,), nuisance parameters included. A model
-    subclasses this with its couplings and widths as ``functools.cached_property``: computed once a batch, shared
-    by all likelihoods, gone with the batch.
+    Parameters are read as attributes, ``point.m_aprime`` of shape (n,), nuisance parameters included. A
+    model subclasses this with its couplings and widths as ``functools.cached_property``: computed once a
+    batch, shared by all likelihoods, gone with the batch.
     """
 
     columns: Columns
@@ -110,6 +110,10 @@ class _Recorded(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._columns)
+
+    def values(self) -> ValuesView[Array]:
+        """Return all columns without taking note (`Point.n` looks at one)."""
+        return self._columns.values()
 
 
 def probe(model: Model, names: tuple[str, ...], extra: tuple[str, ...] = ()) -> dict[str, set[str]]:
