@@ -58,11 +58,11 @@ def advance(
     sampler = emcee.EnsembleSampler(
         walkers, dim, posterior.walk, moves=list(moves or default_moves()), vectorize=True, blobs_dtype=float
     )
-    now = emcee.State(
+    first = emcee.State(
         state.coords, log_prob=state.log_prob, blobs=state.blobs, random_state=state.random, copy=True
     )
     end = time.monotonic() + seconds
-    for now in sampler.sample(now, iterations=steps, skip_initial_state_check=True):
+    for _ in sampler.sample(first, iterations=steps, skip_initial_state_check=True):
         if stop() or time.monotonic() > end:
             break
     done: int = sampler.backend.iteration
@@ -71,10 +71,10 @@ def advance(
     described = _describe(posterior, coords, state)
     after = State(
         coords[-1],
-        now.log_prob,
+        sampler.get_log_prob()[-1],
         blobs[-1],
         described[-1],
-        now.random_state,
+        sampler.random_state,
         state.step + done,
     )
     densities = 1 + len(

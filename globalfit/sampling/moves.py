@@ -13,9 +13,10 @@ from globalfit.arrays import Array
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types
     """Move a random block of k parameters along the difference of two other walkers.
 
-    The scale is log-normal around 0.67 x 2.38 / sqrt(2 k) with a width of 0.9 in ln, so that both thin curved
-    sheets and broad directions are crossed; a share of the moves takes the full difference, which jumps between
-    modes. The proposal is symmetric. ter Braak, Stat. Comput. 16 (2006) 239; Nelson et al., ApJS 210 (2014) 11.
+    The scale is log-normal around 0.67 x 2.38 / sqrt(2 k) with a width of 0.9 in ln, so that thin curved
+    sheets and broad directions are both crossed; a share of the moves takes the full difference, which jumps
+    between modes. The proposal is symmetric. Differential evolution: ter Braak, Stat. Comput. 16 (2006) 239;
+    its scale: Nelson et al., ApJS 210 (2014) 11.
 
     Parameters
     ----------

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # steps a block; the store's chunks have the same length
 WATCHED = 32  # walkers used for the estimates shown while a run goes on
+LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
 GROWTH = 1.25  # a chain is assessed each time it has grown by this factor
 
 
@@ -47,8 +48,8 @@ class Store(Protocol):
         """Steps stored."""
         ...
 
-    def coords(self) -> Array:
-        """Return the walker coordinates of all stored steps (steps, walkers, dim)."""
+    def samples(self) -> Array:
+        """Return the walker coordinates and ln posterior of all stored steps (steps, walkers, dim + 1)."""
         ...
 
     def begin(self, state: State, seed: int) -> None:
@@ -158,10 +159,10 @@ class _Watch:
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self.total, self.wanted, self.progress = total, wanted, progress
-        self.names = fit.posterior.space.names
+        self.names = (*fit.posterior.space.names, LOG_POSTERIOR)
         self.limit = total or fit.sampler.max_steps
         self.walkers = len(state.coords)
-        self.coords: list[Array] = [store.coords()] if store.steps else []
+        self.samples: list[Array] = [store.samples()] if store.steps else []
         self.before = self.steps = store.steps
         self.accepted = 0.0
         self.began = time.monotonic()
@@ -169,7 +170,7 @@ class _Watch:
         self.next_check = max(4 * BLOCK, math.ceil(self.steps))
 
     def see(self, block: Block) -> None:
-        self.coords.append(block.coords)
+        self.samples.append(np.dstack([block.coords, block.log_prob]))
         self.steps += len(block.coords)
         self.accepted += float(block.accepted.sum())
         self.show("")
@@ -187,8 +188,8 @@ class _Watch:
 
     def _assess(self) -> None:
         """Estimate from some walkers; if that looks finished, judge by all of them."""
-        samples = np.concatenate(self.coords)
-        self.coords = [samples]
+        samples = np.concatenate(self.samples)
+        self.samples = [samples]
         chosen = np.linspace(0, self.walkers - 1, min(WATCHED, self.walkers)).astype(int)
         verdict = assess(samples[:, chosen], self.names)
         self.verdict = _scaled(verdict, self.walkers)

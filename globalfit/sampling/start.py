@@ -71,8 +71,9 @@ def _around(posterior: Posterior, point: Mapping[str, float], n: int, rng: np.ra
     """Draw around a point: normal in each coordinate with a width of 2 % of the prior's."""
     space = posterior.space
     centre = space.walker(np.array([[point[name] for name in space.names]]))
-    width = BALL * np.std(space.draw(1000, rng), axis=0)
-    return centre + width * rng.standard_normal((n, space.dim))
+    width: Array = BALL * np.std(space.draw(1000, rng), axis=0)
+    cloud: Array = centre + width * rng.standard_normal((n, space.dim))
+    return cloud
 
 
 def _blame(posterior: Posterior, draws: Array) -> str:

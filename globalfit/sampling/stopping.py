@@ -106,9 +106,9 @@ def assess(samples: Array, names: Sequence[str], *, discard: int | None = None) 
     finite = np.isfinite(tau)
     if finite.any() and len(kept) < LENGTH * tau[finite].max():
         worst = names[int(np.nanargmax(tau))]
+        times = len(kept) / tau[finite].max()
         reasons.append(
-            f"{len(kept)} kept steps are {len(kept) / tau[finite].max():.0f} autocorrelation times of '{worst}'; "
-            f"{LENGTH} are needed"
+            f"{len(kept)} kept steps are {times:.0f} autocorrelation times of '{worst}'; {LENGTH} are needed"
         )
     first, second = np.array_split(kept, 2)
     if len(first) > 1 and finite.any():
