@@ -39,9 +39,7 @@ class Perturbativity:
     def __post_init__(self) -> None:
         if not (self.limit > 0.0 and isfinite(self.limit)):
             raise GlobalfitError("", f"'limit' = {self.limit} is not a positive number", "4 pi is customary")
-        if isinstance(self.couplings, str) or not self.couplings:
-            raise GlobalfitError("", "'couplings' is not a list of names", 'write ["lambda_phi", ...]')
-        object.__setattr__(self, "couplings", tuple(self.couplings))
+        object.__setattr__(self, "couplings", _names("couplings", self.couplings))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -70,10 +68,7 @@ class MassOrdering:
 
     def __post_init__(self) -> None:
         for side in ("lighter", "heavier"):
-            names: Sequence[str] = getattr(self, side)
-            if isinstance(names, str) or not names:
-                raise GlobalfitError("", f"'{side}' is not a list of names", 'write it as ["m_eta", "m_eta"]')
-            object.__setattr__(self, side, tuple(names))
+            object.__setattr__(self, side, _names(side, getattr(self, side)))
         if sorted(self.lighter) == sorted(self.heavier):
             raise GlobalfitError("", "'lighter' and 'heavier' are the same masses", "no point could pass")
 
@@ -85,6 +80,12 @@ class MassOrdering:
     def allows(self, point: Point) -> Mask:
         """Return the mask (n,) of points that are in order; nan is refused."""
         return _sum(point, self.lighter) < _sum(point, self.heavier)
+
+
+def _names(field: str, names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str) or not names:
+        raise GlobalfitError("", f"'{field}' is not a list of names", 'write it as ["m_eta", "m_phi"]')
+    return tuple(names)
 
 
 def _sum(point: Point, names: tuple[str, ...]) -> Array:
