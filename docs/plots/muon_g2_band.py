@@ -53,14 +53,14 @@ def draw() -> None:
     low, high = masses_at_pull(MuonG2(new), (2.0, -2.0))
     plane.plot(M_APRIME, low, color=ORANGE, lw=1.0)
     plane.plot(M_APRIME, high, color=ORANGE, lw=1.0, label=f"{new}, $2\\sigma$")
-    plane.plot([150, 180], [80, 76], "k*", ms=8, ls="none", label="relic benchmarks (150, 80), (180, 76)")
+    plane.plot([150, 180], [80, 76], "k*", ms=8, ls="none")
+    plane.annotate("relic-density\nbenchmarks", (165, 78.5), (270, 84), fontsize=9)
     plane.axvspan(5, 200, color="0.94", zorder=0, lw=0)
     plane.text(32, 62.3, r"$5 < m_{A'} < 200$ MeV", ha="center", color="0.4", fontsize=9)
     plane.set(ylabel=r"$m_{\phi'}$ [MeV]", ylim=(60, 112), xscale="log", xlim=(1, 1000))
     plane.legend(frameon=False, fontsize=9, loc="upper right")
-    plane.set_title(
-        r"$\delta a_\mu$ of $U(1)_{T3R}$, $V = 10$ GeV, $\kappa = \sqrt{2}$, $\epsilon = 0$", fontsize=10
-    )
+    title = r"$\delta a_\mu$ of $U(1)_{T3R}$, $V = 10$ GeV, $\kappa = \sqrt{2}$, $\epsilon = 0$"
+    plane.set_title(title, fontsize=10)
 
     for measurement, colour in ((old, BLUE), (new, ORANGE)):
         low, high = masses_at_pull(MuonG2(measurement), (1.0, -1.0)) - centre
@@ -70,15 +70,12 @@ def draw() -> None:
         low, high = masses_at_pull(MuonG2(measurement, two_loop=0.0), (1.0, -1.0)) - centre
         zoom.plot(M_APRIME, low, color=colour, lw=1.1)
         zoom.plot(M_APRIME, high, color=colour, lw=1.1, label=r"$1\sigma$, measurement and SM only")
-    zoom.set(
-        xlabel=r"$m_{A'}$ [MeV]",
-        ylabel=r"$m_{\phi'} - m_{\phi'}(251 \times 10^{-11})$ [MeV]",
-        ylim=(-1.0, 3.0),
-    )
+    difference = r"$m_{\phi'} - m_{\phi'}(251 \times 10^{-11})$ [MeV]"
+    zoom.set(xlabel=r"$m_{A'}$ [MeV]", ylabel=difference, ylim=(-0.8, 2.2))
     zoom.legend(frameon=False, fontsize=8, ncols=2, loc="upper center")
     for axes in (plane, zoom):
         axes.tick_params(which="both", direction="in", top=True, right=True)
-    figure.savefig(OUTPUT, dpi=150)
+    figure.savefig(OUTPUT, dpi=135)
 
 
 if __name__ == "__main__":

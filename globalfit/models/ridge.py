@@ -1,8 +1,10 @@
 """The muon g-2 ridge: a coordinate for m_phi along which the muon's magnetic moment is what varies.
 
-In the U(1)_T3R model delta a_mu is a difference of two terms that cancel to half a per cent: the allowed
-points form a ridge, in m_phi only 0.1 to 0.5 MeV wide and shrinking as vev^2. Walkers that move in delta
-a_mu itself see a straight band instead.
+In the U(1)_T3R model delta a_mu is a difference of two terms that cancel to half a per cent: the points a
+measurement allows form a curved ridge, a few tenths of an MeV wide in m_phi. Walkers that move in delta a_mu
+itself see a straight band. With the experimental error alone the ridge narrows as vev^2 and the band does
+not; where the two-loop error dominates (vev below 10 GeV) the ridge keeps its width and the band widens as
+1/vev^2.
 """
 
 from __future__ import annotations

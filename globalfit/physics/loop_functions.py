@@ -6,8 +6,8 @@ fractions in the two (real) poles instead, where nothing large cancels. Measured
 quadrature, 1e-3 < r < 1e4: relative error below 1e-13 (worst at the split), 3e-15 where the mediator is
 lighter than 1.8 leptons.
 
-References: J. P. Leveille, Nucl. Phys. B 137 (1978) 63; F. Jegerlehner, A. Nyffeler, Phys. Rept. 477 (2009)
-1.
+References: J. P. Leveille, Nucl. Phys. B 137 (1978) 63; F. Jegerlehner, A. Nyffeler,
+Phys. Rept. 477 (2009) 1.
 """
 
 from __future__ import annotations

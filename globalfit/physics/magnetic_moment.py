@@ -70,10 +70,10 @@ def delta_a_vector(g_v: Array, g_a: Array, m: Array, m_lepton: float = M_MU) -> 
 
 
 def error_two_loop(*contributions: Array) -> Array:
-    """Return (alpha/pi) times the largest of |`contributions`|, each (n,): the size of a photonic second loop.
+    """Return (alpha/pi) times the largest of |`contributions`|, each (n,): the size of a second loop.
 
-    Terms that cancel at one loop get different factors at two, so the largest single term, not the sum, sets the
-    scale of what is left out.
+    Terms that cancel at one loop get different factors at two, so the largest single term, not the sum, sets
+    the scale of what is left out.
     """
     largest: Array = np.max(np.abs(contributions), axis=0)
     return ALPHA / np.pi * largest
