@@ -122,6 +122,12 @@ class Chain:
         return len(self.accepted)
 
     @property
+    def interrupted(self) -> bool:
+        """True if the last stretch of the run was interrupted."""
+        segments = self.run["segments"]
+        return bool(segments) and segments[-1]["reason"] == "interrupted"
+
+    @property
     def acceptance(self) -> float:
         """Mean share of accepted proposals."""
         return float(self.accepted.mean() / self.steps)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from globalfit.arrays import strict
 from globalfit.chains.chain import Chain
 
 BINS = 100  # of the prior's range, to look at its edges
@@ -139,14 +140,3 @@ def _bounded(chain: Chain, name: str, discard: int) -> str:
     counts = np.histogram(place, bins=BINS, range=(0.0, 1.0))[0]
     edges = (("low", counts[0]), ("high", counts[-1]))
     return " and ".join(edge for edge, count in edges if count > PILED * counts.max())
-
-
-def strict(value: Any) -> Any:
-    """Return `value` with every number that is not finite replaced by None, for strict JSON."""
-    if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, strict
 from globalfit.fit import Fit
 
 DRAWS = 256
@@ -40,6 +41,44 @@ class FitCheck:
     likelihoods: tuple[LikelihoodCheck, ...]
     allowed: float  # share of prior draws that the constraints allow
     sensitivity: Array
+
+    def to_dict(self, fit: Fit) -> dict[str, Any]:
+        """Return plain JSON types."""
+        matrix = {
+            name: dict(zip((each.name for each in self.likelihoods), row.tolist(), strict=True))
+            for name, row in zip(self.parameters, self.sensitivity, strict=True)
+        }
+        found = {
+            "fit": str(fit.path),
+            "model": fit.posterior.model.name,
+            "as_of": fit.as_of.isoformat(),
+            "fingerprint": fit.fingerprint,
+            "parameters": fit.resolved["parameters"],
+            "defaults": fit.defaults,
+            "likelihoods": {each.name: asdict(each) for each in self.likelihoods},
+            "allowed": self.allowed,
+            "sensitivity": matrix,
+            "remarks": [*fit.warnings, *self.remarks],
+            "failures": list(self.failures),
+        }
+        return cast("dict[str, Any]", strict(found))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What may be meant, but deserves a look."""
+        return tuple(f"no likelihood reacts to '{name}'" for name in self.unread)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What makes the fit impossible to sample."""
+        found = [
+            f"{each.name}: ln L is -inf at all of {DRAWS} draws of the prior"
+            for each in self.likelihoods
+            if each.possible == 0.0 and self.allowed > 0.0
+        ]
+        if self.allowed == 0.0:
+            found.append(f"the constraints forbid all of {DRAWS} draws of the prior")
+        return tuple(found)
 
     @property
     def unread(self) -> tuple[str, ...]:

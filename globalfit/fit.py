@@ -64,6 +64,7 @@ class Fit:
         target_ess: int | None = None,
         fresh: bool = False,
         progress: Callable[[Progress], None] | None = None,
+        notice: Callable[[str], None] = lambda line: None,
     ) -> Chain:
         """Sample the posterior into the HDF5 file `output`, or continue what is there.
 
@@ -81,6 +82,8 @@ class Fit:
             Move an existing chain aside instead of continuing it.
         progress : callable, optional
             Called with a `Progress` after every block of steps.
+        notice : callable, optional
+            Called with one line if a chain is continued or moved aside.
 
         Returns
         -------
@@ -99,6 +102,10 @@ class Fit:
         from globalfit.sampling.run import run
 
         store = open_store(Path(output), self, fresh=fresh)
+        if store.moved:
+            notice(f"moved the old chain to {store.moved}")
+        if store.steps:
+            notice(f"continuing {output} after {store.steps} steps")
         run(self, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress)
         return Chain.open(output)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array, Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError
-from globalfit.parameters import Parameter, Quantity
+from globalfit.parameters import Parameter, Prior, Quantity
 
 
 class MissingParameterError(ModelError):
@@ -76,6 +76,11 @@ class Model(Protocol):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters the model knows; a `Fixed` prior is a default."""
+        ...
+
+    @property
+    def ranges(self) -> Mapping[str, Prior]:
+        """Natural range of each parameter: where likelihoods are tested; a fit chooses its own priors."""
         ...
 
     @property

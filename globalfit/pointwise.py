@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, strict
 from globalfit.errors import FitError, GlobalfitError, did_you_mean
 from globalfit.fit import Fit
 
@@ -128,28 +128,20 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
         derived = {q.name: getattr(point, q.name) for q in posterior.derived}
     return [
         {
-            "parameters": {name: _plain(values[i]) for name, values in columns.items()},
-            "derived": {name: _plain(values[i]) for name, values in derived.items()},
+            "parameters": {name: strict(values[i]) for name, values in columns.items()},
+            "derived": {name: strict(values[i]) for name, values in derived.items()},
             "likelihoods": {
                 name: {
-                    "ln_likelihood": _plain(values[i]),
-                    "observables": {key: _plain(column[i]) for key, column in prediction.items()},
+                    "ln_likelihood": strict(values[i]),
+                    "observables": {key: strict(column[i]) for key, column in prediction.items()},
                 }
                 for name, (values, prediction) in found.items()
             },
-            "ln_prior": _plain(log_prior[i]),
-            "ln_posterior": _plain(total[i]),
+            "ln_prior": strict(log_prior[i]),
+            "ln_posterior": strict(total[i]),
         }
         for i in range(n)
     ]
-
-
-def _plain(value: Any) -> Any:
-    """Return strict JSON: lists for arrays, None for what is not finite."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        return [_plain(each) for each in value]
-    number = float(value)
-    return number if math.isfinite(number) else None
 
 
 def _known(fit: Fit, name: str, where: str) -> None:

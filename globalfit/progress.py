@@ -45,7 +45,7 @@ class ProgressLine:
             line = Table.grid(padding=(0, 1))
             line.add_row(ProgressBar(total=1.0, completed=fraction(progress), width=24), describe(progress))
             self.live.update(line)
-        elif progress.finished or time.monotonic() - self.last > PLAIN_EVERY:
+        elif not self.quiet and (progress.finished or time.monotonic() - self.last > PLAIN_EVERY):
             self.last = time.monotonic()
             self.console.print(describe(progress), highlight=False, soft_wrap=True)
 

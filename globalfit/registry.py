@@ -36,6 +36,20 @@ def names(kind: Kind) -> tuple[str, ...]:
     return tuple(_announced(kind))
 
 
+def find(name: str) -> Kind:
+    """Return the kind of an installed plug-in.
+
+    Raises
+    ------
+    PluginError
+        If no plug-in has that name.
+    """
+    for kind in GROUPS:
+        if name in _announced(kind):
+            return kind
+    raise PluginError("", f"no plug-in named '{name}'", did_you_mean(name, [n for k in GROUPS for n in names(k)]))
+
+
 def origin(kind: Kind, name: str) -> str:
     """Return the distribution and version that provide a plug-in."""
     entry = _announced(kind)[name][0]

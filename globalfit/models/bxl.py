@@ -15,10 +15,10 @@ from globalfit.constants import M_E, M_MU
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError
 from globalfit.models.mediators import MediatorPoint, mediator_quantities
-from globalfit.parameters import Parameter, Quantity
+from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics import couplings, decays
 from globalfit.physics.couplings import ELECTRIC_CHARGE
-from globalfit.priors.shapes import Fixed
+from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
 
 PARAMETERS = (
     Parameter("g_x", "", "g_X"),
@@ -28,6 +28,14 @@ PARAMETERS = (
     Parameter("delta_eta", "MeV", r"\delta_{\eta}", Fixed(0.01)),
     Parameter("epsilon", "", r"\epsilon", Fixed(0.0)),
 )
+RANGES = {
+    "g_x": LogUniform(1e-6, 1e-2),
+    "m_aprime": LogUniform(1.0, 1_000.0),
+    "m_phi": LogUniform(1.0, 3_000.0),
+    "m_eta": LogUniform(1.0, 500.0),
+    "delta_eta": LogUniform(1e-4, 1.0),
+    "epsilon": SignedLogUniform(1e-8, 1e-3),
+}
 COUPLINGS = (
     Quantity("g_mu_vector", "", r"g_\mu^V"),
     Quantity("g_e_vector", "", "g_e^V"),
@@ -85,6 +93,11 @@ class BXL:
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters; masses in MeV."""
         return PARAMETERS
+
+    @property
+    def ranges(self) -> Mapping[str, Prior]:
+        """Natural ranges of the parameters."""
+        return RANGES
 
     @property
     def derived(self) -> tuple[Quantity, ...]:

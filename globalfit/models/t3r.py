@@ -19,10 +19,11 @@ from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError, did_you_mean
 from globalfit.models.mediators import MediatorPoint, mediator_quantities
-from globalfit.parameters import Parameter, Quantity
+from globalfit.models.ridge import MuonG2Ridge
+from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics import couplings, decays
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges, Kappa
-from globalfit.priors.shapes import Fixed
+from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
 
 MASSES = {"e": M_E, "mu": M_MU, "u": M_U, "d": M_D, "s": M_S, "c": M_C}
 SIGN = {
@@ -46,6 +47,17 @@ DARK_MATTER = (
 )
 NEUTRINO = (Parameter("m_nus", "MeV", r"m_{\nu_s}", Fixed(10.0)),)
 MIXING = (Parameter("epsilon", "", r"\epsilon", Fixed(0.0)),)
+
+# Natural ranges (docs/physics/model.md): where a likelihood is tested, and what a new fit may start from.
+RANGES = {
+    "vev": LogUniform(1_000.0, 20_000.0),
+    "m_aprime": LogUniform(1.0, 250.0),
+    "m_phi": LogUniform(1.0, 300.0),
+    "m_eta": LogUniform(1.0, 100.0),
+    "delta_eta": LogUniform(1e-4, 1.0),
+    "m_nus": LogUniform(1.0, 50.0),
+    "epsilon": SignedLogUniform(1e-8, 1e-3),
+}
 
 COUPLINGS = (
     Quantity("y_mu", "", r"y_\mu"),
@@ -119,6 +131,11 @@ class T3R:
         return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING)
 
     @property
+    def ranges(self) -> Mapping[str, Prior]:
+        """Natural ranges of the parameters."""
+        return RANGES
+
+    @property
     def derived(self) -> tuple[Quantity, ...]:
         """Couplings, widths, branching ratios and decay lengths."""
         lepton = self.fermions[2]
@@ -129,8 +146,11 @@ class T3R:
 
     @property
     def coordinates(self) -> Mapping[str, Mapping[str, Coordinate]]:
-        """Coordinates other than those the priors ask for: none."""
-        return {}
+        """Optional coordinates: along the muon g-2 ridge, where phi' couples to the muon."""
+        if self.fermions[2] != "mu":
+            return {}
+        kappa = float(couplings.breaking_scale(np.ones(1), self.kappa)[0])
+        return {"m_phi": {"muon-g2-ridge": MuonG2Ridge(kappa)}}
 
     @property
     def notes(self) -> tuple[str, ...]:
