@@ -47,7 +47,7 @@ def yukawa(m: Array | float, f: Array) -> Array:
 
 
 def right_handed_coupling(m_aprime: Array, f: Array) -> Array:
-    """Return |g_R| = m_A'/f (n,) of A' to right-handed currents; its sign is + for d and l, - for u and nu."""
+    """Return |g_R| = m_A'/f (n,) of A' to right-handed currents; its sign is + for d, l, - for u, nu."""
     return m_aprime / f
 
 

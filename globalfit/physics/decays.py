@@ -155,7 +155,7 @@ def pion_form_factor(m: Array) -> NDArray[np.complex128]:
     """Return the pion's vector form factor (n,) at s = m^2: one rho(770).
 
     Gounaris and Sakurai, Phys. Rev. Lett. 21 (1968) 244; 1 at s = 0. rho-omega mixing and the rho' states are
-    left out: good to some 10 % in rate below 0.9 GeV.
+    left out: the rate at the rho comes out 16 % below 12 pi BR(rho -> e e)/m_rho^2.
     """
     s = np.asarray(m, dtype=np.float64) ** 2
     k2 = 0.25 * s - M_PI**2
@@ -204,4 +204,5 @@ def _open(phase_space: Array) -> Array:
 
 
 def _abs2(z: NDArray[np.complex128]) -> Array:
-    return z.real**2 + z.imag**2
+    square: Array = z.real**2 + z.imag**2
+    return square
