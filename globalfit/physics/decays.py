@@ -58,6 +58,8 @@ def vector_to_two_majorana(
 def vector_to_pi_pi(m: Array, g_u: Array, g_d: Array) -> Array:
     """Return the width (n,) of A' -> pi+ pi- for vector couplings to u and d: the pion carries g_u - g_d."""
     beta2 = _open(1.0 - 4.0 * (M_PI / m) ** 2)
+    if not beta2.any():  # spares the form factor
+        return (g_u - g_d) ** 2 * beta2
     return (g_u - g_d) ** 2 * m / (48.0 * pi) * beta2**1.5 * _abs2(pion_form_factor(m))
 
 
@@ -68,12 +70,15 @@ def vector_to_pi0_gamma(m: Array, g_u: Array, g_d: Array) -> Array:
     (S. Tulin, Phys. Rev. D 89 (2014) 114008, arXiv:1404.4370, for g_u = g_d = g_B/3).
     """
     isoscalar, isovector = 0.5 * (g_u + g_d), 0.5 * (g_u - g_d)
+    phase_space = _open(1.0 - (M_PI0 / m) ** 2) ** 3
+    if not phase_space.any():  # spares the form factor
+        return isoscalar * phase_space
     s = (m / M_OMEGA) ** 2
     f_omega = 1.0 / (1.0 - s - 1j * WIDTH_OMEGA / M_OMEGA)
     amplitude = (
         E_CHARGE / (4.0 * pi**2 * F_PI) * (3.0 * isoscalar * f_omega + isovector * pion_form_factor(m))
     )
-    return _abs2(amplitude) * m**3 / (96.0 * pi) * _open(1.0 - (M_PI0 / m) ** 2) ** 3
+    return _abs2(amplitude) * m**3 / (96.0 * pi) * phase_space
 
 
 def scalar_to_dirac_pair(m: Array, m_f: Array | float, y: Array) -> Array:
@@ -180,7 +185,8 @@ def pion_form_factor(m: Array) -> NDArray[np.complex128]:
 
 def decay_length(width: Array) -> Array:
     """Return c tau (n,) in m of a width (n,) in MeV; inf where the width is zero."""
-    return np.divide(HBARC_MEV_M, width, out=np.full(np.shape(width), np.inf), where=width > 0.0)
+    length: Array = np.full(np.shape(width), np.inf)
+    return np.divide(np.full_like(length, HBARC_MEV_M), width, out=length, where=width > 0.0)
 
 
 def branching_ratio(partial: Array, total: Array) -> Array:
