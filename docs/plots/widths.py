@@ -27,7 +27,7 @@ LABELS = {
     "gamma_gamma": r"$\gamma\gamma$",
     "nua_nus": r"$\nu_A\nu_s$",
 }
-COLOURS = dict(zip(LABELS, mpl.colormaps["tab10"].colors, strict=False))
+COLOURS = dict(zip(LABELS, mpl.color_sequences["tab10"], strict=False))
 
 
 def points(boson: str, m: np.ndarray, m_other: float) -> T3RPoint:

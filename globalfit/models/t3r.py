@@ -181,7 +181,7 @@ class T3RSecondGeneration(T3R):
 class T3RPoint(MediatorPoint):
     """n points of a U(1)_T3R model. Every quantity reads only the parameters it depends on."""
 
-    model: T3R = T3R()
+    model: T3R = T3RMuon()
 
     # --- symmetry breaking
 

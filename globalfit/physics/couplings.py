@@ -63,7 +63,7 @@ def quartic(m_phi: Array, f: Array) -> Array:
 
 def kinetic_mixing(epsilon: Array, charge: float) -> Array:
     """Return what kinetic mixing adds to g_V of a fermion of electric charge `charge`: epsilon e Q (n,)."""
-    shift: Array = E_CHARGE * charge * epsilon
+    shift: Array = E_CHARGE * charge * epsilon + 0.0  # no minus zero
     return shift
 
 

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from globalfit.priors.constraints import MassOrdering, Perturbativity
 
 from globalfit.constants import E_CHARGE, M_E, M_MU
 from globalfit.errors import ModelError
@@ -153,6 +154,13 @@ def test_eta_options() -> None:
     assert literal.y_nus[0] == pseudo.y_nus[0] == 0.0
     assert point(T3RMuon(eta_charges="literal", c_nu=1.0)).y_nus[0] == hybrid.y_nus[0]
     assert point(T3RMuon(r_eta=0.25)).g_eta[0] == pytest.approx(0.5 * hybrid.g_eta[0])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_constraints_read_the_models(variant: type[T3R]) -> None:
+    at = point(variant(), vev=[1e4, 3.0], m_eta=[30.0, 60.0])  # V = 3 MeV: y_mu, g and the quartic blow up
+    assert Perturbativity().allows(at).tolist() == [True, False]
+    assert MassOrdering(("m_eta", "m_eta"), ("m_aprime",)).allows(at).tolist() == [True, False]
 
 
 def test_notes_name_the_anomaly() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import pi
 
 import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from globalfit.arrays import Array
 from globalfit.constants import ALPHA, E_CHARGE, M_MU, M_OMEGA, M_PI, M_PI0, M_RHO
 from globalfit.physics import decays as d
 
@@ -21,7 +23,8 @@ METRIC = np.diag([1.0, -1.0, -1.0, -1.0])
 
 
 def slash(p: np.ndarray) -> np.ndarray:
-    return sum(METRIC[i, i] * p[i] * GAMMA[i] for i in range(4))
+    total: np.ndarray = np.einsum("ij,j,iab->ab", METRIC, p, np.array(GAMMA))
+    return total
 
 
 def two_body(m: float, m_1: float, m_2: float) -> tuple[np.ndarray, np.ndarray, float]:
@@ -231,7 +234,7 @@ def test_pion_form_factor_at_low_energy() -> None:
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
 
 
-ZERO_BELOW = [
+ZERO_BELOW: list[tuple[Callable[[Array], Array], float]] = [
     (lambda m: d.vector_to_dirac_pair(m, 50.0, ONE, ONE), 100.0),
     (lambda m: d.vector_to_majorana_pair(m, 50.0, ONE), 100.0),
     (lambda m: d.vector_to_two_majorana(m, 30.0, 70.0, ONE), 100.0),
@@ -248,8 +251,8 @@ ZERO_BELOW = [
 
 @pytest.mark.parametrize(("width", "threshold"), ZERO_BELOW)
 def test_widths_are_exactly_zero_below_threshold(
-    width, threshold: float, recwarn: pytest.WarningsRecorder
-) -> None:  # type: ignore[no-untyped-def]
+    width: Callable[[Array], Array], threshold: float, recwarn: pytest.WarningsRecorder
+) -> None:
     below = width(threshold * np.array([1e-3, 0.3, 0.999999]))
     assert below.tolist() == [0.0, 0.0, 0.0]
     above = width(threshold * np.array([1.000001, 2.0, 10.0]))
