@@ -13,7 +13,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from globalfit.models.t3r import T3RMuon, T3RPoint
+from globalfit.models.t3r import T3RMuon
+from globalfit.models.t3r_point import T3RPoint
 
 AT = {"vev": 1e4, "m_eta": 30.0, "delta_eta": 0.01, "m_nus": 10.0, "epsilon": 1e-4}
 LABELS = {

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array
 from globalfit.constants import ALPHA, E_CHARGE, F_PI, HBARC_MEV_M, M_D, M_OMEGA, M_PI, M_PI0, M_RHO, M_U
 
-WIDTH_RHO = 147.4  # neutral rho(770) from e+e-, PDG 2024
-WIDTH_OMEGA = 8.68  # PDG 2024
+WIDTH_RHO = 147.8  # neutral rho(770) in e+e-, +-0.9, PDG average (listing of 2019)
+WIDTH_OMEGA = 8.68  # +-0.13, PDG average
 
 
 def vector_to_dirac_pair(m: Array, m_f: Array | float, g_v: Array, g_a: Array | float = 0.0) -> Array:
@@ -160,7 +160,7 @@ def pion_form_factor(m: Array) -> NDArray[np.complex128]:
     """Return the pion's vector form factor (n,) at s = m^2: one rho(770).
 
     Gounaris and Sakurai, Phys. Rev. Lett. 21 (1968) 244; 1 at s = 0. rho-omega mixing and the rho' states are
-    left out: the rate at the rho comes out 16 % below 12 pi BR(rho -> e e)/m_rho^2.
+    left out: the rate at the rho comes out 17 % below 12 pi BR(rho -> e e)/m_rho^2.
     """
     s = np.asarray(m, dtype=np.float64) ** 2
     k2 = 0.25 * s - M_PI**2

@@ -11,7 +11,8 @@ from globalfit.priors.constraints import MassOrdering, Perturbativity
 from globalfit.constants import E_CHARGE, M_E, M_MU
 from globalfit.errors import ModelError
 from globalfit.model import MissingParameterError, Model, probe
-from globalfit.models.t3r import T3R, T3RElectron, T3RMuon, T3RPoint, T3RSecondGeneration
+from globalfit.models.t3r import T3R, T3RElectron, T3RMuon, T3RSecondGeneration
+from globalfit.models.t3r_point import T3RPoint
 
 VARIANTS = [T3RMuon, T3RElectron, T3RSecondGeneration]
 
