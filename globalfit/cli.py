@@ -241,7 +241,7 @@ def conformance(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test a likelihood against its contract: batches, shapes, finiteness, what it reads, published numbers."""
+    """Test a likelihood against its contract: batches, shapes, what it reads, published numbers."""
     from dataclasses import asdict
 
     from globalfit.conformance import findings_for
