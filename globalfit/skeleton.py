@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from globalfit.admission import PLUGIN_NAME
 from globalfit.errors import PluginError, did_you_mean
+from globalfit.registry import names
 
 GAUSSIAN = '''"""{title}: one measured number with a Gaussian error."""
 
@@ -133,9 +138,9 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
     Raises
     ------
     PluginError
-        If the name is not kebab-case, the kind is unknown, or a file is already there.
+        If the name is not kebab-case or is taken, the kind is unknown, or a file is already there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+    if not re.fullmatch(PLUGIN_NAME, name):
         raise PluginError(
             "new-likelihood", f"'{name}' is not kebab-case", "write for example 'my-experiment'"
         )
@@ -144,6 +149,11 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PluginError("new-likelihood", f"there is no folder '{folder}'", "create it first")
     module = name.replace("-", "_")
+    if name in names("likelihood"):
+        raise PluginError("new-likelihood", f"'{name}' is an installed likelihood", "choose another name")
+    if keyword.iskeyword(module) or module in {*sys.stdlib_module_names, *packages_distributions()}:
+        problem = f"'{module}' is a word or a module of Python"
+        raise PluginError("new-likelihood", problem, f"choose another name, such as '{name}-experiment'")
     words = {
         "name": name,
         "module": module,
