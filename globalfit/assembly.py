@@ -81,6 +81,8 @@ def assemble(
     ]
     resolved = plugins.resolved | {
         "parameters": parameters.resolved(),
+        # a chain's columns and blobs stand in this order
+        "order": {"sampled": list(space.names), "likelihoods": [each.name for each in likelihoods]},
         "sampler": table.sampler.model_dump(mode="json"),
     }
     return Fit(
