@@ -146,7 +146,7 @@ def _import_problem(path: Path, error: BaseException) -> tuple[str, str]:
 
 def _class(name: str, loaded: object) -> type[Any]:
     if not inspect.isclass(loaded):
-        raise PluginError("", f"'{name}' is a {type(loaded).__name__}", "a plug-in is a class")
+        raise PluginError("", f"'{name}' is of type '{type(loaded).__name__}'", "a plug-in is a class")
     return loaded
 
 
