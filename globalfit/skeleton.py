@@ -105,7 +105,9 @@ def test_contract():
 
 def test_log_likelihood_peaks_at_the_measurement():
     experiment = {cls}()
-    at, beside = experiment.log_likelihood({{"{observable}": np.array([{peak}, {peak} * 1.5 + {step}])}})
+    measured = {peak}
+    signals = np.array([measured, 1.5 * measured + {step}])
+    at, beside = experiment.log_likelihood({{"{observable}": signals}})
     assert at > beside
 '''
 
@@ -127,8 +129,8 @@ prior = { shape = "log-uniform", low = 1.0, high = 250.0 }
 """
 
 KINDS = {
-    "gaussian": (GAUSSIAN, M_PHI, "{cls}().value", "1e-9"),
-    "counting": (COUNTING, M_APRIME, "{cls}().observed - {cls}().background", "5.0"),
+    "gaussian": (GAUSSIAN, M_PHI, "experiment.value", "1e-9"),
+    "counting": (COUNTING, M_APRIME, "experiment.observed - experiment.background", "5.0"),
 }
 
 
@@ -163,7 +165,7 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
         "stem": module,
     }
     source, second, peak, step = KINDS[kind]
-    words |= {"second": second, "peak": peak.format(**words), "step": step}
+    words |= {"second": second, "peak": peak, "step": step}
     files = {f"{module}.py": source, f"test_{module}.py": TEST, f"{module}.toml": FIT}
     paths = [folder / file for file in files]
     for path in paths:

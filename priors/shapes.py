@@ -172,7 +172,9 @@ class TruncatedNormal:
         near = a if a > 0.0 else (b if b < 0.0 else 0.0)
         with np.errstate(invalid="ignore"):
             z = (x - self.mean) / self.sigma
-            inside = (z >= a) & (z <= b)
+            inside = (x >= (-inf if self.low is None else self.low)) & (
+                x <= (inf if self.high is None else self.high)
+            )
         z = np.where(inside, z, near)
         height = 0.5 * (near - z) * (near + z) - _LN_SQRT_2PI - log(self.sigma)
         return np.where(inside, height - log(_scaled_mass(a, b)), -inf)

@@ -336,7 +336,9 @@ def test_resolved_fit_is_plain_json(fit: Any) -> None:
 
 
 def test_parameter_units_may_be_stated(fit: Any) -> None:
-    assert fit(SOUND.replace("[parameters.m_phi]", '[parameters.m_phi]\nunit = "MeV"')).posterior.space.dim == 3
+    assert (
+        fit(SOUND.replace("[parameters.m_phi]", '[parameters.m_phi]\nunit = "MeV"')).posterior.space.dim == 3
+    )
 
 
 def test_number_forms_of_toml(fit: Any) -> None:
