@@ -97,7 +97,7 @@ def test_show_measurements_with_value_and_citation() -> None:
     measurements = json.loads(good("show", "muon-g2", "--json"))["measurements"]
     assert measurements[1]["value"] == pytest.approx(251e-11)
     assert measurements[1]["error"] == pytest.approx(59e-11)
-    assert [each["name"] for each in measurements][0] == "bnl-2006-wp2020"
+    assert measurements[0]["name"] == "bnl-2006-wp2020"
 
 
 def test_show_choices_of_an_option() -> None:
@@ -276,7 +276,8 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 def test_there_is_a_command_for_everything() -> None:
     assert {
-        "list", "show", "check", "eval", "run", "summary", "corner", "schema", "new-likelihood", "test-likelihood"
+        "list", "show", "check", "eval", "run", "summary", "corner", "schema",
+        "new-likelihood", "test-likelihood",
     } <= set(COMMANDS)  # fmt: skip
 
 

@@ -56,8 +56,12 @@ def test_likelihood(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "measurement"),
-    [(name, each) for name in names("likelihood") for each in getattr(load("likelihood", name), "vintages", ())],
-)  # fmt: skip
+    [
+        (name, each)
+        for name in names("likelihood")
+        for each in getattr(load("likelihood", name), "vintages", ())
+    ],
+)
 def test_every_measurement_reproduces_its_published_numbers(name: str, measurement: str) -> None:
     likelihood = load("likelihood", name)(measurement=measurement)
     assert likelihood.reference

@@ -288,7 +288,11 @@ def test_fingerprint_does_not_depend_on_comments_layout_or_run_control(fit: Any)
             '"t3r-muon", kappa = "1" }',
             'model.kappa: "sqrt2" -> "1"',
         ),
-        ("[likelihoods.muon-g2]", "[likelihoods.muon-g2]\ntwo_loop = 0.5", "likelihoods.muon-g2.two_loop: 1.0 -> 0.5"),
+        (
+            "[likelihoods.muon-g2]",
+            "[likelihoods.muon-g2]\ntwo_loop = 0.5",
+            "likelihoods.muon-g2.two_loop: 1.0 -> 0.5",
+        ),
         (
             'model =',
             'data = { as_of = 2022-10-15 }\nmodel =',

@@ -50,7 +50,8 @@ class Short:
         return {"mass": point.m_phi}
 
     def log_likelihood(self, prediction):
-        return np.where(prediction["mass"] > 120.0, np.nan, np.where(prediction["mass"] > 110.0, -np.inf, 0.0))
+        mass = prediction["mass"]
+        return np.where(mass > 120.0, np.nan, np.where(mass > 110.0, -np.inf, 0.0))
 '''
 
 

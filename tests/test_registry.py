@@ -74,7 +74,7 @@ def test_a_class_that_cannot_be_imported(announce: Any) -> None:
         "far: cannot be imported from 'package_that_nobody_has.sub:Far': "
         "no module named 'package_that_nobody_has'; pip install package_that_nobody_has"
     )
-    with pytest.raises(PluginError, match="AttributeError.*Nowhere"):
+    with pytest.raises(PluginError, match=r"AttributeError.*Nowhere"):
         registry.load("likelihood", "no-class")
 
 

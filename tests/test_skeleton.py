@@ -14,6 +14,8 @@ from globalfit.errors import PluginError
 from globalfit.fitfile import load_fit
 from globalfit.skeleton import KINDS, write_skeleton
 
+TAKEN = "'{0}' is a word or a module of Python; choose another name, such as '{0}-experiment'"
+
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_files_work(tmp_path: Path, kind: str) -> None:
@@ -79,11 +81,11 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         ("", "gaussian", "'' is not kebab-case; write for example 'my-experiment'"),
         ("mine", "gausian", "unknown kind 'gausian'; did you mean 'gaussian'?"),
         ("muon-g2", "gaussian", "'muon-g2' is an installed likelihood; choose another name"),
-        ("class", "gaussian", "'class' is a word or a module of Python; choose another name, such as 'class-experiment'"),
-        ("json", "counting", "'json' is a word or a module of Python; choose another name, such as 'json-experiment'"),
-        ("numpy", "counting", "'numpy' is a word or a module of Python; choose another name, such as 'numpy-experiment'"),
+        ("class", "gaussian", TAKEN.format("class")),
+        ("json", "counting", TAKEN.format("json")),
+        ("numpy", "counting", TAKEN.format("numpy")),
     ],
-)  # fmt: skip
+)
 def test_refused(tmp_path: Path, name: str, kind: str, message: str) -> None:
     with pytest.raises(PluginError) as caught:
         write_skeleton(name, kind, tmp_path)
@@ -92,5 +94,5 @@ def test_refused(tmp_path: Path, name: str, kind: str, message: str) -> None:
 
 
 def test_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="there is no folder .*; create it first"):
+    with pytest.raises(PluginError, match=r"there is no folder .*; create it first"):
         write_skeleton("mine", "gaussian", tmp_path / "nowhere")
