@@ -7,8 +7,14 @@ from typing import Any
 
 from globalfit import likelihood as contract
 from globalfit.errors import FitError
+from globalfit.registry import Kind
 
 MEMBERS = ("name", "reference", "needs", "predict", "log_likelihood")
+OTHERS: dict[Kind, tuple[str, ...]] = {
+    "model": ("name", "reference", "parameters", "ranges", "derived", "coordinates", "point"),
+    "prior": ("scale", "log_density", "quantile"),
+    "constraint": ("name", "needs", "allows"),
+}
 PLUGIN_NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 PARAMETER_NAME = r"[a-z][a-z0-9_]*"
 
@@ -39,6 +45,14 @@ def admit(likelihood: Any, installed: tuple[str, ...], where: str) -> None:
         ) from error
     if problem:
         raise FitError(where, problem, remedy)
+
+
+def require(plugin: Any, kind: Kind, where: str) -> None:
+    """Refuse an object that lacks a member of a model, prior or constraint."""
+    for member in OTHERS[kind]:
+        if not hasattr(plugin, member):
+            problem = f"class '{type(plugin).__name__}' has no '{member}'"
+            raise FitError(where, problem, f"a {kind} has {', '.join(OTHERS[kind])}")
 
 
 def _flaw(likelihood: Any, installed: tuple[str, ...], cls: str) -> tuple[str, str]:

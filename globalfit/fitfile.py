@@ -80,6 +80,8 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise FitErrors([_syntax(path, text, str(error))]) from None
     except RecursionError:
         table = None
+    except ValueError:  # Python reads integers of up to 4300 digits
+        raise _refuse(path, "holds a number of thousands of digits", "shorten it") from None
     if table is None or _deep(table):
         raise _refuse(path, "is nested too deeply", "a fit file has at most four levels")
     return table

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from globalfit import likelihood as contract
-from globalfit.admission import PLUGIN_NAME, admit
+from globalfit.admission import PLUGIN_NAME, admit, require
 from globalfit.errors import FitError, GlobalfitError
 from globalfit.likelihood import Likelihood
 from globalfit.model import Model
@@ -43,6 +43,7 @@ class PlugIns:
         if not isinstance(name, str):
             raise FitError(where, f"'name' = {toml(name)} is not a string", "put the model's name in quotes")
         model: Model = build(self._class("model", name, where), options, where)
+        require(model, "model", where)
         self.resolved["model"] = {"name": name, **options_of(model)}
         return model
 
@@ -106,6 +107,7 @@ class PlugIns:
         options = dict(table)
         cls = self._class("constraint", options.pop("class", name), where)
         constraint: Constraint = build(cls, options, where)
+        require(constraint, "constraint", where)
         self.places[constraint.name] = where
         self.resolved["constraints"][name] = {"class": cls.__name__, **options_of(constraint)}
         return constraint
@@ -121,6 +123,7 @@ class PlugIns:
                 where, f"'shape' = {toml(shape)} is not a string", "put the shape's name in quotes"
             )
         prior: Prior = build(self._class("prior", shape, where), options, where)
+        require(prior, "prior", where)
         return prior
 
     def _class(self, kind: Kind, spec: object, where: str, base: Path | None = None) -> type[Any]:

@@ -135,7 +135,7 @@ def _not_a_number(shown: str, given: object, kind: str) -> tuple[str, str]:
             return f"{shown} is not a number", "give a number, without quotes"
         return f"{shown} is a string", "write the number without quotes"
     if isinstance(given, float) and kind.startswith("int"):
-        remedy = f"write {given:.0f}" if given == round(given) else "give a whole number"
+        remedy = f"write {given:.0f}" if given.is_integer() else "give a whole number"
         return f"{shown} is not a whole number", remedy
     return f"{shown} is not a number", "give a number"
 

@@ -126,6 +126,41 @@ def test_deep_nesting_by_dots(tmp_path: Path) -> None:
     ]
 
 
+def test_number_of_thousands_of_digits(tmp_path: Path) -> None:
+    text = SOUND + f"[sampler]\nseed = {'9' * 5000}\n"
+    assert refused(tmp_path / "fit.toml", text) == ["holds a number of thousands of digits; shorten it"]
+
+
+def test_infinite_number_of_steps(tmp_path: Path) -> None:
+    assert refused(tmp_path / "fit.toml", SOUND + "[sampler]\nsteps = inf\n") == [
+        "[sampler]: 'steps' = inf is not a whole number; give a whole number"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "member", "kind"),
+    [
+        ('"t3r-muon"', '"mine.py:Mine"', "model", "name", "model"),
+        (
+            '"log-uniform", low = 5.0, high = 200.0',
+            '"mine.py:Mine"',
+            "parameters.m_aprime.prior", "scale", "prior",
+        ),
+        (
+            "[likelihoods",
+            '[constraints.c]\nclass = "mine.py:Mine"\n[likelihoods',
+            "constraints.c", "name", "constraint",
+        ),
+    ],
+)  # fmt: skip
+def test_other_loose_classes_that_are_not_what_they_should_be(
+    tmp_path: Path, old: str, new: str, place: str, member: str, kind: str
+) -> None:
+    (tmp_path / "mine.py").write_text("class Mine:\n    pass\n")
+    (line,) = refused(tmp_path / "fit.toml", SOUND.replace(old, new))
+    assert line.startswith(f"[{place}]: class 'Mine' has no '{member}'; a {kind} has ")
+
+
 def test_plugin_with_a_syntax_error(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("class Mine\n    pass\n")
     text = SOUND + '[likelihoods.mine]\nclass = "mine.py:Mine"\n'
