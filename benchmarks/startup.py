@@ -71,7 +71,9 @@ def main() -> None:
         "rounds": rounds,
         "wall_seconds": {name: round(each, 3) for name, each in shortest.items()},
         "processor_seconds": {name: round(each, 3) for name, each in busy.items()},
-        "ratio_to_bare_python": {name: round(each / shortest[names[0]], 1) for name, each in shortest.items()},
+        "ratio_to_bare_python": {
+            name: round(each / shortest[names[0]], 1) for name, each in shortest.items()
+        },
         "costliest_imports_ms": {name: costliest(each) for name, each in imported.items()},
     }
     unwanted = {
