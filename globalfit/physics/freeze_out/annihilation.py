@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from math import pi
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from globalfit.arrays import Array
 from globalfit.physics import decays
 
@@ -30,29 +33,27 @@ class Resonance:
     mass: Array
     width: Array
 
-    def propagator(self, sqrt_s: Array) -> Array:
-        """Return 1/|s - M^2 + i M Gamma|^2 (n, k) in MeV^-4."""
-        m, width = self.mass[:, None], self.width[:, None]
-        return 1.0 / (((sqrt_s - m) * (sqrt_s + m)) ** 2 + (m * width) ** 2)
-
 
 @dataclass(frozen=True)
 class Channel:
-    """One or several processes that open at the same energy.
+    """One or several processes that open at the same energy, at some of the points.
 
     Parameters
     ----------
-    threshold : array (n,)
+    points : slice or array of int (r,)
+        The points that have it.
+    threshold : array (r,)
         sqrt s in MeV from which the rate is integrated: the larger of the initial and the final masses.
     rate : callable
-        ``rate(sqrt_s (n, k)) -> (n, k)`` in MeV^2, at and above the threshold; with a `resonance` it is the
-        numerator N, in MeV^6, of w = N/|s - M^2 + i M Gamma|^2. It is handed the rows in `points` alone.
+        ``rate(sqrt_s (r, k)) -> (r, k)`` in MeV^2, at and above the threshold; with a `resonance` it is the
+        numerator N, in MeV^6, of w = N/|s - M^2 + i M Gamma|^2.
     resonance : Resonance or None
-        The pole.
+        The pole, (r,).
     """
 
+    points: slice | NDArray[np.intp]
     threshold: Array
-    rate: Callable[[Array, Array], Array]
+    rate: Rate
     resonance: Resonance | None = None
 
 
