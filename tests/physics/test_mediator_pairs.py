@@ -91,6 +91,10 @@ def test_two_vectors(sqrt_s, axial):
     width = decays.scalar_to_vectors(one(sqrt_s), one(M_A), one(F))
     numerator = annihilation.scalar_exchange(one(sqrt_s), one(M_ETA), one(Y), width)
     assert numerator.item() / (sqrt_s**2 - M_PHI**2) ** 2 == pytest.approx(square, rel=1e-10)
+    through_phi = mediator_pairs.through_phi_to_aprime_aprime(
+        one(sqrt_s), one(M_ETA), one(M_A), one(M_PHI), one(G), one(Y), one(F), axial=axial
+    )
+    assert through_phi.item() / (sqrt_s**2 - M_PHI**2) ** 2 == pytest.approx(everything - exchange, rel=1e-9)
 
 
 @pytest.mark.parametrize("sqrt_s", ENERGIES)

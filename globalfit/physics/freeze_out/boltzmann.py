@@ -21,18 +21,27 @@ from scipy.special import kve
 
 from globalfit.arrays import Array, readonly
 from globalfit.constants import HBARC_MEV_M
-from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN, degrees_of_freedom, root_and_h
+from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN, root_and_h
 
 M_PLANCK: Final = 1.220890e22  # MeV, G^-1/2, CODATA 2022
-T_CMB: Final = 2.7255 * 8.617333262e-11  # MeV, D. J. Fixsen, Astrophys. J. 707 (2009) 916
-# rho_c/h^2 in MeV^4: 1.87834e-26 kg m^-3 (PDG 2024, astrophysical constants)
-CRITICAL_DENSITY: Final = 1.05367e-2 * (HBARC_MEV_M * 1e2) ** 3  # 1.05367e-5 GeV cm^-3
+ENTROPY_TODAY: Final = 2891.2  # cm^-3 at T = 2.7255 K, PDG
+CRITICAL_DENSITY: Final = 1.053672e-2  # rho_c/h^2 in MeV cm^-3, PDG
 SIGMA_V_CM3_S: Final = (HBARC_MEV_M * 1e2) ** 2 * 2.99792458e10  # 1 MeV^-2 in cm^3/s
 
 X_START: Final = 1.0
 X_FROZEN: Final = 64.0
 X_END: Final = 3.0e4
 G_ETA: Final = 2.0  # spin states of a Majorana fermion
+
+
+def _k2_series() -> tuple[float, ...]:
+    """Chebyshev fit of e^u K2(u) sqrt(2u/pi) as a polynomial in 1/u on 0 < 1/u <= 1."""
+    r = 0.5 * (1.0 + np.cos(pi * (np.arange(64) + 0.5) / 64))
+    fit = np.polynomial.Chebyshev.fit(r, kve(2, 1.0 / r) * np.sqrt(2.0 / (pi * r)), 10, domain=[0.0, 1.0])
+    return tuple(float(c) for c in fit.convert(kind=np.polynomial.Polynomial).coef)
+
+
+_K2_SERIES: Final = _k2_series()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +107,15 @@ class FreezeOut:
     largest_rate: Array
 
 
-def solve(m: Array, gap: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
+def solve(m: Array, kappa: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     """Solve the Boltzmann equation from equilibrium.
 
     Parameters
     ----------
-    m, gap : array (n,)
-        Mass in MeV and (m_2 - m_1)/m_1.
+    m : array (n,)
+        Mass of the lighter particle in MeV.
+    kappa : array (n, grid.x.size)
+        `effective_k2` of the particles that freeze out together.
     sigma_v : array (n, grid.x.size)
         Thermal average in MeV^-2 at m/T = grid.x.
     grid : Steps
@@ -120,7 +131,8 @@ def solve(m: Array, gap: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     root, h = root_and_h(ln_t)
     rate = (pi / 45.0) ** 0.5 * M_PLANCK * m[:, None] * root * sigma_v / x  # A
     k = 2 * grid.length.size
-    equilibrium = equilibrium_yield(gap, h[:, :k], x[:k])
+    x_k = x[:k]
+    equilibrium = (45.0 * G_ETA / (4.0 * pi**4) * x_k**2 * np.exp(-x_k)) * kappa[:, :k] / h[:, :k]
     q = np.ascontiguousarray(rate[:, :k].T)
     e = np.ascontiguousarray(equilibrium.T)
     p = q * e**2
@@ -130,7 +142,7 @@ def solve(m: Array, gap: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     omega = np.sqrt(diagonal**2 + off_p * off_q)
     th = np.where(omega > 1e-8, np.tanh(omega) / np.maximum(omega, 1e-300), 1.0)
     up, down, gain, loss = 1.0 + diagonal * th, 1.0 - diagonal * th, off_p * th, off_q * th
-    y = equilibrium_yield(gap, root_and_h(np.log(m / X_START)[:, None])[1], np.array([X_START]))[:, 0]
+    y = equilibrium[:, 0].copy()
     frozen = np.full(m.shape, X_FROZEN)
     waiting = np.ones(m.shape, dtype=bool)
     for i in range(grid.length.size):
@@ -143,19 +155,25 @@ def solve(m: Array, gap: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     return FreezeOut(y, frozen, largest)
 
 
-def equilibrium_yield(gap: Array, h: Array, x: Array) -> Array:
-    """Return Y_eq (n, t) of two Majorana fermions of masses m and m (1 + gap) at x (t,)."""
-    some = gap[:1] if np.all(gap == gap[:1]) else gap
-    ratio = 1.0 + some[:, None]
-    k2 = kve(2, x) + ratio**2 * kve(2, ratio * x) * np.exp(-some[:, None] * x)
-    return 45.0 * G_ETA / (4.0 * pi**4) * x**2 * np.exp(-x) * k2 / h
+def effective_k2(gap: Array, x: Array) -> Array:
+    """Return kappa = e^x sum_i (m_i/m)^2 K2(m_i x/m) (n, t) for masses m and m (1 + gap), at x (t,) >= 1."""
+    ratio = 1.0 + gap[:, None]
+    return k2e(x) + ratio**2 * k2e(ratio * x) * np.exp(-gap[:, None] * x)
+
+
+def k2e(u: Array) -> Array:
+    """Return e^u K2(u) for u >= 1, to 1e-9: sqrt(pi/2u) times a polynomial in 1/u."""
+    r = 1.0 / u
+    series = np.full_like(r, _K2_SERIES[-1])
+    for coefficient in _K2_SERIES[-2::-1]:
+        series *= r
+        series += coefficient
+    return np.sqrt(0.5 * pi * r) * series
 
 
 def omega_h2(m: Array, yield_today: Array) -> Array:
-    """Return Omega h^2 (n,) = m Y s_0/(rho_c/h^2), s_0 with the entropy of the same plasma."""
-    h_today = float(degrees_of_freedom(np.array(T_MIN)).h)
-    entropy = 2.0 * pi**2 / 45.0 * h_today * T_CMB**3
-    return m * yield_today * entropy / CRITICAL_DENSITY
+    """Return Omega h^2 (n,) = m Y s_0/(rho_c/h^2) of particles of mass `m` (n,) in MeV."""
+    return m * yield_today * ENTROPY_TODAY / CRITICAL_DENSITY
 
 
 def in_range(m: Array) -> Array:

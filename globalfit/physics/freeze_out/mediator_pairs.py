@@ -63,6 +63,28 @@ def aprime_aprime_interference(
     return _rate(p, k, -(g**2) * (2.0 * y * M2 / f) * total, identical=True)
 
 
+def through_phi_to_aprime_aprime(
+    sqrt_s: Array,
+    m: Array,
+    m_aprime: Array,
+    m_phi: Array,
+    g: Array,
+    y: Array,
+    f: Array,
+    *,
+    axial: bool = False,
+) -> Array:
+    """Return N (n, k) in MeV^6 of eta eta -> phi'* -> A'A' and its interference with the exchange of eta.
+
+    The rate is N/|s - M_phi^2 + i M_phi Gamma|^2; N may be negative off the pole.
+    """
+    s, p, k = _kinematics(sqrt_s, m, m_aprime, m_aprime)
+    M2 = m_aprime**2
+    square = (2.0 * y / f) ** 2 * (s - 4.0 * m**2) * (12.0 * M2**2 - 4.0 * M2 * s + s**2)
+    interference = aprime_aprime_interference(sqrt_s, m, m_aprime, g, y, f, axial=axial)
+    return _rate(p, k, square, identical=True) + interference * (s - m_phi**2)
+
+
 def to_phi_phi(sqrt_s: Array, m: Array, m_phi: Array, y: Array, f: Array) -> Array:
     """Return the rate w (n, k) in MeV^2 of eta eta -> phi'phi', with phi'* -> phi'phi'; never on the pole."""
     s, p, k = _kinematics(sqrt_s, m, m_phi, m_phi)

@@ -24,7 +24,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import k1e, kve
+from scipy.special import k1e
 
 from globalfit.arrays import Array, readonly
 from globalfit.physics.freeze_out.annihilation import Channel
@@ -80,28 +80,22 @@ def nodes(x: tuple[float, ...], order: int = 7, first: int = 6, cells: int = 12,
     )
 
 
-def thermal_average(m: Array, delta: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
-    """Return <sigma v> (n, t) in MeV^-2 over eta_1 and eta_2, of mass m and m + delta, at x = m/T = grid.x.
+def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
+    """Return <sigma v> (n, t) in MeV^-2 at x = m/T = grid.x, m the mass of the lightest particle.
 
     Parameters
     ----------
-    m, delta : array (n,)
-        Mass of the lighter particle and the gap in MeV.
+    m : array (n,)
+        Mass of the lightest particle in MeV.
+    kappa : array (n, t)
+        e^x sum_i (m_i/m)^2 K2(m_i x/m) of the particles that annihilate together.
     channels : sequence of Channel
         Their rates are sums over ordered pairs; those with one threshold may share a channel.
     """
     total = np.zeros((len(m), grid.x.size))
     for channel in channels:
         total[channel.points] += _integral(m[channel.points], channel, grid)
-    kappa = effective_k2(delta / m, grid.x)
     return total * grid.x / (8.0 * m[:, None] ** 4 * kappa**2)
-
-
-def effective_k2(gap: Array, x: Array) -> Array:
-    """Return e^x sum_i (m_i/m)^2 K2(m_i x/m) (n, t) for masses m and m (1 + gap), at x (t,)."""
-    some = gap[:1] if np.all(gap == gap[:1]) else gap  # one Bessel function for a batch with one gap
-    ratio = 1.0 + some[:, None]
-    return np.broadcast_to(kve(2, x) + ratio**2 * kve(2, ratio * x) * np.exp(-some[:, None] * x), (gap.size, x.size))
 
 
 def _integral(m: Array, channel: Channel, grid: Nodes) -> Array:
