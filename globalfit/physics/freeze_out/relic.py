@@ -79,11 +79,11 @@ def relic_of(
     # Omega h^2 ends at the relativistic yield however small this is
     sigma_v = np.maximum(thermal_average(m, kappa, open_channels, average_nodes), 1e-60)
     solution = solve(m, kappa, sigma_v, boltzmann_steps)
-    at = np.searchsorted(boltzmann_steps.x, solution.x_freeze_out).clip(max=boltzmann_steps.x.size - 1)
+    at = solution.left
     return Relic(
         omega_h2(m, solution.yield_today),
         sigma_v[np.arange(len(m)), at] * SIGMA_V_CM3_S,
-        solution.x_freeze_out,
+        boltzmann_steps.x[at],
         solution.largest_rate < 1.0,
     )
 
