@@ -68,7 +68,7 @@ class Steps:
 
 @lru_cache(maxsize=8)
 def steps(
-    count: int = 100, power: float = 0.5, panels: int = 3, points: int = 6, x_end: float = X_END
+    count: int = 96, power: float = 0.4, panels: int = 3, points: int = 6, x_end: float = X_END
 ) -> Steps:
     """Return `count` steps uniform in x^power up to `X_FROZEN`, then `panels` of `points` Gauss points in ln x."""
     edges = np.linspace(X_START**power, X_FROZEN**power, count + 1) ** (1.0 / power)
@@ -120,7 +120,7 @@ def solve(m: Array, kappa: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     Where m/x is above the range of g*(T) its last value stands: while Y follows Y_eq it does not matter.
     """
     x, last = grid.x, 2 * grid.count + 1
-    root, h = root_and_h(np.log(m)[:, None] - np.log(x))
+    root, h = root_and_h(m, x)
     rate = root * sigma_v  # A up to a factor
     rate *= ((pi / 45.0) ** 0.5 * M_PLANCK / x**2) * m[:, None]
     # Y_eq e^x, points last from here on
@@ -157,8 +157,13 @@ def _advance(b: Array, ratio: Array, x: Array) -> Array:
     gain, loss = (mean + skew) * th, (mean - skew) * th
     up, down = 1.0 + c, 1.0 - c
     w = np.ones((len(length) + 1, b.shape[1]))
-    for i in range(len(length)):
-        w[i + 1] = (w[i] * up[i] + gain[i]) / (down[i] + w[i] * loss[i])
+    above, below = np.empty(b.shape[1]), np.empty(b.shape[1])
+    for i in range(len(length)):  # w_{i+1} = (w_i up_i + gain_i)/(down_i + w_i loss_i)
+        np.multiply(w[i], up[i], out=above)
+        above += gain[i]
+        np.multiply(w[i], loss[i], out=below)
+        below += down[i]
+        np.divide(above, below, out=w[i + 1])
     return w
 
 

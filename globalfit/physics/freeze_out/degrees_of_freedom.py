@@ -30,6 +30,7 @@ _SPECIES: Final = (
     (M_K, 4.0, -1.0),
 )
 _POINTS: Final = 8001  # of the table in ln T: linear interpolation is good to 1e-6
+_FINE: Final = 131072  # of the table whose nearest entry is taken: good to 1e-4
 
 
 class DegreesOfFreedom(NamedTuple):
@@ -76,14 +77,24 @@ def degrees_of_freedom(temperature: Array) -> DegreesOfFreedom:
     return DegreesOfFreedom(linear(table.g), linear(table.h), linear(table.root))
 
 
-def root_and_h(ln_temperature: Array) -> tuple[Array, Array]:
-    """Return g*^{1/2} and h at ln(T/MeV), any shape, ends of the range held: the fast path, unchecked."""
-    table = _table()
-    at = np.clip((ln_temperature - table.low) / table.step, 0.0, _POINTS - 1.001)
-    left = at.astype(np.intp)
-    part = at - left
-    root, h = table.root[left], table.h[left]
-    return root + part * (table.root[left + 1] - root), h + part * (table.h[left + 1] - h)
+def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
+    """Return g*^{1/2} and h (n, t) at T = m/x, m (n,) in MeV, x (t,): the fast path.
+
+    The nearest entry of a fine table, to 1e-4; the ends of the range hold beyond it.
+    """
+    root, h, low, step = _fine_table()
+    at = (np.log(m)[:, None] - (np.log(x) + low)) * (1.0 / step) + 0.5
+    index = at.astype(np.int32)
+    np.clip(index, 0, _FINE - 1, out=index)
+    return root[index], h[index]
+
+
+@lru_cache(maxsize=1)
+def _fine_table() -> tuple[Array, Array, float, float]:
+    coarse = _table()
+    ln_t = np.linspace(coarse.low, np.log(T_MAX), _FINE)
+    found = degrees_of_freedom(np.exp(ln_t).clip(T_MIN, T_MAX))
+    return found.root, found.h, coarse.low, float(ln_t[1] - ln_t[0])
 
 
 @lru_cache(maxsize=1)

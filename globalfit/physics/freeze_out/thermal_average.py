@@ -21,18 +21,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import k1e
 
-from globalfit.arrays import Array, readonly
+from globalfit.arrays import Array, Mask, readonly
 from globalfit.physics.freeze_out.annihilation import Channel
 
 Complex = NDArray[np.complex128]
 
-# K1(u) e^u sqrt(2u/pi) = 1 + 3/(8u) - ..., as a polynomial in 1/u good to 2e-6 for u > 6 and 2e-3 for u > 2
-_ASYMPTOTIC = (1.0, 0.375, -0.1171875, 0.1025390625)
+def _k1_series() -> tuple[float, ...]:
+    """Fit of e^u K1(u) sqrt(u) as a polynomial in 1/u, u >= 2, to 1e-8."""
+    r = 0.25 * (1.0 + np.cos(np.pi * (np.arange(64) + 0.5) / 64))
+    fit = np.polynomial.Chebyshev.fit(r, k1e(1.0 / r) / np.sqrt(r), 9, domain=[0.0, 0.5])
+    return tuple(float(c) for c in fit.convert(kind=np.polynomial.Polynomial).coef)
+
+
+_K1_SERIES: Final = _k1_series()
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Gauss-Legendre rule of a cell, with what integrates its interpolating polynomial against a pole.
+
+    `matrix` (k, j) is -w_j (2k + 1) P_k(t_j): int l_j(t)/(t - c) dt = sum_k Q_k(c) matrix_kj. In the first cell
+    of an even function, t_j > 0, k is even, and int l_j(t)/(t^2 - c^2) dt over (0, 1) has Q_k(c)/c instead.
+    """
+
+    t: Array
+    weight: Array
+    matrix: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,41 +63,58 @@ class Nodes:
     ----------
     x : array (t,)
         The temperatures x = m/T.
-    order, first : int
-        Gauss-Legendre points per cell, and in the first cell, which reaches down to the threshold.
+    first, cell : Cell
+        Rules of the first cell, which reaches down to the threshold, and of all others.
     edges : array (cells,)
         v at the right edges of the cells; each is twice the one before.
+    v : array (k,)
+        The nodes.
+    weight : array (k,)
+        Weights of int du = int 2 v dv.
+    kernel : array (k, t)
+        K1e((2 + u) x) exp(-u x).
     """
 
     x: Array
-    order: int
-    first: int
+    first: Cell
+    cell: Cell
     edges: Array
-    v: Array  # (k,)
-    weight: Array  # (k,), of int du = int 2 v dv
-    kernel: Array  # (k, t): K1e((2 + u) x) exp(-u x)
-
-    @property
-    def u(self) -> Array:
-        """Energies above threshold (k,) in units of m."""
-        return self.v**2
+    v: Array
+    weight: Array
+    kernel: Array
+    u: Array  # v^2
+    inverse: Array  # (powers, t): terms of the series of K1
 
 
 @lru_cache(maxsize=16)
-def nodes(x: tuple[float, ...], order: int = 7, first: int = 6, cells: int = 12, u_max: float = 36.0) -> Nodes:
-    """Return the nodes for temperatures `x`, from the threshold to `u_max` above it."""
+def nodes(x: tuple[float, ...], order: int = 8, first: int = 6, cells: int = 12, u_max: float = 36.0) -> Nodes:
+    """Return the nodes for temperatures `x`: `cells` up to `u_max`, `order` nodes each, `first` in the first."""
     temperatures = np.array(x)
     edges = np.sqrt(u_max) * 0.5 ** np.arange(cells - 1, -1, -1)
-    t, w = np.polynomial.legendre.leggauss(order)
-    t_first, w_first = np.polynomial.legendre.leggauss(2 * first)
+    low, cell = _even_cell(first), _cell(order)
     half = 0.5 * edges[:-1, None]
-    v = np.concatenate([edges[0] * t_first[first:], (half * (3.0 + t)).ravel()])
-    weight = np.concatenate([edges[0] * w_first[first:], (half * w).ravel()]) * 2.0 * v
-    u = v[:, None] ** 2
-    kernel = k1e((2.0 + u) * temperatures) * np.exp(-u * temperatures)
+    v = np.concatenate([edges[0] * low.t, (half * (3.0 + cell.t)).ravel()])
+    weight = np.concatenate([edges[0] * low.weight, (half * cell.weight).ravel()]) * 2.0 * v
+    u = v**2
+    kernel = k1e((2.0 + u[:, None]) * temperatures) * np.exp(-u[:, None] * temperatures)
+    powers = np.arange(len(_K1_SERIES))[:, None]
+    inverse = np.array(_K1_SERIES)[:, None] * temperatures ** (-powers - 0.5)
     return Nodes(
-        readonly(temperatures), order, first, readonly(edges), readonly(v), readonly(weight), readonly(kernel)
-    )
+        readonly(temperatures), low, cell, readonly(edges), readonly(v), readonly(weight), readonly(kernel),
+        readonly(u), readonly(inverse),
+    )  # fmt: skip
+
+
+def _cell(order: int) -> Cell:
+    t, w = np.polynomial.legendre.leggauss(order)
+    legendre = np.polynomial.legendre.legvander(t, order - 1)
+    matrix = -(w[:, None] * legendre * (2.0 * np.arange(order) + 1.0)).T
+    return Cell(readonly(t), readonly(w), readonly(matrix))
+
+
+def _even_cell(half: int) -> Cell:
+    full = _cell(2 * half)
+    return Cell(full.t[half:], full.weight[half:], readonly(full.matrix[::2, half:]))
 
 
 def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
@@ -111,53 +148,53 @@ def _integral(m: Array, channel: Channel, grid: Nodes) -> Array:
     weights, v_pole, at_pole = _pole_weights(q, grid)
     energy_pole = threshold + v_pole**2
     with_pole = np.concatenate([energy, energy_pole[:, None]], axis=1)
-    smooth = channel.rate(m[:, None] * with_pole) / ((with_pole + mu.real[:, None]) ** 2 + mu.imag[:, None] ** 2)
+    smooth = channel.rate(m[:, None] * with_pole)
+    other = with_pole + mu.real[:, None]  # |sqrt s + mu|^2
+    other *= other
+    other += mu.imag[:, None] ** 2
+    smooth /= other
     smooth /= m[:, None] ** 4
-    result = _transform(smooth[:, :-1] * weights, threshold, energy, grid)
+    weights *= smooth[:, :-1]
+    result = _transform(weights, threshold, energy, grid)
     hit = np.flatnonzero(at_pole)
     if hit.size:
-        x, e = grid.x, energy_pole[hit, None]
-        peak = (smooth[hit, -1] * at_pole[hit])[:, None]
-        result[hit] += peak * np.exp((2.0 - e) * x) * _k1e(e * x)
+        e = energy_pole[hit]
+        peak = smooth[hit, -1] * at_pole[hit]
+        result[hit] += np.exp((2.0 - e)[:, None] * grid.x) * _k1e(peak, e, grid)
     return result
+
+
+def _k1e(factor: Array, e: Array, grid: Nodes) -> Array:
+    """Return factor e^{ex} K1(e x) (r, t) for e (r,) >= 2 and x >= 1: sqrt(pi/2u) times a polynomial in 1/u."""
+    powers = np.arange(len(_K1_SERIES))
+    return (factor[:, None] * e[:, None] ** (-powers - 0.5)) @ grid.inverse
 
 
 def _transform(weights: Array, threshold: Array, energy: Array, grid: Nodes) -> Array:
     """Return sum_j weights_j e^{2x} K1(energy_j x) (r, t).
 
-    Above the threshold of the pair the kernel is that at the threshold times a ratio of Bessel functions,
-    expanded in 1/x.
+    Above the threshold of the lightest pair the kernel is that at the threshold times a ratio of Bessel
+    functions, expanded in 1/x.
     """
-    above = threshold > 2.0
-    if not above.any():
+    highest = threshold.max()
+    if highest <= 2.0:
         return weights @ grid.kernel
     base = 2.0 + grid.u
     weights = weights * np.sqrt(base / energy)
-    first, second, _ = _ratio(1.0 / energy, 1.0 / base)
-    result = weights @ grid.kernel + (weights * first) @ grid.kernel / grid.x
-    result += (weights * second) @ grid.kernel / grid.x**2
+    result = weights @ grid.kernel
+    if highest > 2.002:  # else the rest is below 2e-5 at x = 8
+        first, second = _ratio(1.0 / energy, 1.0 / base)
+        result += (weights * first) @ grid.kernel / grid.x
+        if highest > 2.05:
+            result += (weights * second) @ grid.kernel / grid.x**2
     result *= np.exp((2.0 - threshold)[:, None] * grid.x)
     return result
 
 
-def _ratio(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Coefficients of 1/x, 1/x^2 in P(a/x)/P(b/x), P the asymptotic series of K1."""
-    _, p_1, p_2, p_3 = _ASYMPTOTIC
-    first = p_1 * (a - b)
-    second = p_2 * (a**2 - b**2) - p_1 * b * first
-    return first, second, p_3 * (a**3 - b**3)
-
-
-def _k1e(u: Array) -> Array:
-    """Return e^u K1(u): its asymptotic series where that is good to 1e-6, else the function itself."""
-    r = 1.0 / u
-    series = np.sqrt(0.5 * np.pi * r) * (
-        1.0 + r * (0.375 - r * (0.1171875 - r * (0.1025390625 - r * (0.144195556640625 - r * 0.2775764465332))))
-    )
-    low = u < 12.0
-    if low.any():
-        series[low] = k1e(u[low])
-    return series
+def _ratio(a: Array, b: Array) -> tuple[Array, Array]:
+    """Coefficients of 1/x and 1/x^2 in P(a/x)/P(b/x), P = 1 + 3/8 r - 15/128 r^2 + ... the series of K1."""
+    first = 0.375 * (a - b)
+    return first, -0.1171875 * (a**2 - b**2) - 0.375 * b * first
 
 
 def _pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
@@ -166,85 +203,83 @@ def _pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
     Near the pole h(u(v)) 2 v is interpolated in v: in the first cell as an even function by its nodes, in the
     others by the nodes, and by the pole's place too if it lies inside the cell.
     """
-    v, edges, order = grid.v, grid.edges, grid.order
+    v, edges, order, first = grid.v, grid.edges, grid.cell.t.size, grid.first.t.size
     square = q**2
-    weights = grid.weight / ((grid.u - square.real[:, None]) ** 2 + square.imag[:, None] ** 2)
+    weights = grid.u - square.real[:, None]
+    weights *= weights
+    weights += square.imag[:, None] ** 2
+    np.divide(grid.weight, weights, out=weights)
     v_pole, at_pole = np.ones(len(q)), np.zeros(len(q))
+
     rows = np.flatnonzero(np.abs(q) < 1.25 * edges[0])
     if rows.size:
-        weights[rows, : grid.first] = _first_cell(q[rows] / edges[0], grid) * 2.0 * v[: grid.first] / edges[0] ** 3
-    t, _ = np.polynomial.legendre.leggauss(order)
-    cell = np.searchsorted(edges, q.real, side="right")  # 0 is the first cell
-    for shift in (-1, 0, 1):
-        index = cell + shift
-        rows = np.flatnonzero((index >= 1) & (index < edges.size))
-        if not rows.size:
-            continue
-        half = 0.5 * edges[index[rows] - 1]
-        c = q[rows] / half - 3.0
-        near = np.abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) < 4.0
-        rows, half, c = rows[near], half[near], c[near]
-        if not rows.size:
-            continue
-        if shift == 0:
-            c = _off_nodes(c, t)
-        inner, extra = _cell(c, order, inside=shift == 0)
-        left = grid.first + (index[rows] - 1) * order
-        at = left[:, None] + np.arange(order)
-        v_at = v[at]
-        weights[rows[:, None], at] = (
-            inner / half[:, None] * 2.0 * v_at
-            / ((v_at + q.real[rows, None]) ** 2 + q.imag[rows, None] ** 2)
-        )  # fmt: skip
-        if shift == 0:
-            place = half * (c.real + 3.0)
-            v_pole[rows] = place
-            at_pole[rows] = extra / half * 2.0 * place / ((place + q.real[rows]) ** 2 + q.imag[rows] ** 2)
+        even = _even_pole(q[rows] / edges[0], grid.first)
+        weights[rows, :first] = even * 2.0 * v[:first] / edges[0] ** 3
+
+    # the cell of the pole and its neighbours, as far as the pole is inside their Bernstein ellipse of radius 4
+    own = np.searchsorted(edges, q.real, side="right")  # 0 is the first cell
+    cell = (own[:, None] + np.array([-1, 0, 1])).ravel()
+    row = np.repeat(np.arange(len(q)), 3)
+    known = (cell >= 1) & (cell < edges.size)
+    cell, row = cell[known], row[known]
+    half = 0.5 * edges[cell - 1]
+    c = q[row] / half - 3.0
+    near = np.abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) < 4.0
+    cell, row, half, c = cell[near], row[near], half[near], c[near]
+    inside = cell == own[row]
+    c = np.where(inside, _off_nodes(c, grid.cell.t), c)
+    inner, extra = _pole(c, inside, grid.cell)
+    at = (first + (cell - 1) * order)[:, None] + np.arange(order)
+    v_at = v[at]
+    far = q[row, None]
+    weights[row[:, None], at] = inner * (2.0 * v_at / ((v_at + far.real) ** 2 + far.imag**2)) / half[:, None]
+    row, half = row[inside], half[inside]
+    place = half * (c.real[inside] + 3.0)
+    v_pole[row] = place
+    at_pole[row] = extra / half * 2.0 * place / ((place + q.real[row]) ** 2 + q.imag[row] ** 2)
     return weights, v_pole, at_pole
 
 
 def _off_nodes(c: Complex, t: Array) -> Complex:
-    """Move poles that coincide with a node by 1e-7 of the cell."""
-    distance = c.real[:, None] - t
-    hit = np.abs(distance).min(axis=1) < 1e-7
-    return np.where(hit, c + 2e-7, c)
+    """Move poles that coincide with a node by 2e-7 of half the cell."""
+    return np.where(np.abs(c.real[:, None] - t).min(axis=1) < 1e-7, c + 2e-7, c)
 
 
-def _cell(c: Complex, order: int, *, inside: bool) -> tuple[Array, Array]:
-    """Return weights (r, order), and that of an extra node at Re c, of int_{-1}^1 h(t)/|t - c|^2 dt."""
-    t, w = np.polynomial.legendre.leggauss(order)
+def _pole(c: Complex, inside: Mask, cell: Cell) -> tuple[Array, Array]:
+    """Return weights (r, order) of int_{-1}^1 h(t)/|t - c|^2 dt, and that of an extra node at Re c if `inside`.
+
+    1/|t - c|^2 = Im[1/(t - c)]/Im c and (t - Re c)/|t - c|^2 = Re[1/(t - c)].
+    """
+    order = cell.t.size
     second_kind = _legendre_q(c, order)
-    legendre = np.polynomial.legendre.legvander(t, order - 1)  # (order, order), P_k(t_j)
-    # int l_j(t)/(t - c) dt = -w_j sum_k (2k + 1) P_k(t_j) Q_k(c)
-    matrix = -(w[:, None] * legendre * (2.0 * np.arange(order) + 1.0)).T
-    if not inside:
-        return (second_kind[:, :order].imag @ matrix) / c.imag[:, None], np.zeros(len(c))
-    weights = (second_kind[:, :order].real @ matrix) / (t - c.real[:, None])
-    at_pole = np.polynomial.legendre.legval(c.real, np.eye(order + 1)[order])
-    return weights, -2.0 * second_kind[:, order].imag / (c.imag * at_pole)
+    weights = second_kind[:order].imag.T @ cell.matrix / c.imag[:, None]
+    place = c.real[inside]
+    weights[inside] = second_kind[:order, inside].real.T @ cell.matrix / (cell.t - place[:, None])
+    return weights, -2.0 * second_kind[order, inside].imag / (c.imag[inside] * _legendre_p(place, order))
 
 
-def _first_cell(c: Complex, grid: Nodes) -> Array:
+def _even_pole(c: Complex, cell: Cell) -> Array:
     """Return weights (r, first) of int_0^1 h(t)/|t^2 - c^2|^2 dt for an even h, at the positive nodes."""
-    order = 2 * grid.first
-    t, w = np.polynomial.legendre.leggauss(order)
-    t, w = t[grid.first :], w[grid.first :]
-    second_kind = _legendre_q(c, order)[:, 0:order:2]
-    legendre = np.polynomial.legendre.legvander(t, order - 1)[:, 0:order:2]
-    # int P_k(t)/(t^2 - c^2) dt = -(2/c) Q_k(c) for even k
-    matrix = -(w[:, None] * legendre * (2.0 * np.arange(0, order, 2) + 1.0)).T
-    square = c**2
-    return (second_kind / c[:, None]).imag @ matrix / square.imag[:, None]
+    order = 2 * cell.t.size
+    second_kind = _legendre_q(c, order)[:order:2]
+    return (second_kind / c).imag.T @ cell.matrix / (c**2).imag[:, None]
 
 
 def _legendre_q(c: Complex, order: int) -> Complex:
-    """Return Q_k(c) (r, order + 1) for Im c > 0, by upward recurrence: stable near [-1, 1]."""
-    q = np.empty((len(c), order + 1), dtype=np.complex128)
-    # ln (c + 1)/(c - 1), the argument from its own product: exact for a pole close to the real axis
-    size = c.real**2 + c.imag**2
-    argument = np.arctan2(-2.0 * c.imag, size - 1.0)
-    q[:, 0] = 0.5 * (np.log(np.abs(c + 1.0) / np.abs(c - 1.0)) + 1j * argument)
-    q[:, 1] = c * q[:, 0] - 1.0
+    """Return Q_k(c) (order + 1, r) for Im c > 0, by upward recurrence: stable near [-1, 1]."""
+    q = np.empty((order + 1, len(c)), dtype=np.complex128)
+    # ln (c + 1)/(c - 1), the argument from the product: exact for a pole close to the real axis
+    argument = np.arctan2(-2.0 * c.imag, c.real**2 + c.imag**2 - 1.0)
+    q[0] = 0.5 * (np.log(np.abs(c + 1.0) / np.abs(c - 1.0)) + 1j * argument)
+    q[1] = c * q[0] - 1.0
     for k in range(1, order):
-        q[:, k + 1] = ((2 * k + 1) * c * q[:, k] - k * q[:, k - 1]) / (k + 1)
+        q[k + 1] = ((2 * k + 1) / (k + 1)) * c * q[k] - (k / (k + 1)) * q[k - 1]
     return q
+
+
+def _legendre_p(t: Array, order: int) -> Array:
+    """Return P_order(t) (r,)."""
+    before, now = np.ones_like(t), t
+    for k in range(1, order):
+        before, now = now, ((2 * k + 1) * t * now - k * before) / (k + 1)
+    return now
