@@ -1,0 +1,183 @@
+"""U(1)_T3R: right-handed light fermions, dark matter eta, vector A', scalar phi'.
+
+B. Dutta, S. Ghosh, J. Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692; the normalisation, the options
+and every formula are in docs/physics/model.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import ClassVar, get_args
+
+from globalfit.arrays import Columns
+from globalfit.coordinates import Coordinate
+from globalfit.errors import ModelError, did_you_mean
+from globalfit.models.mediators import mediator_quantities
+from globalfit.models.ridge import MuonG2Ridge
+from globalfit.models.t3r_point import T3RPoint
+from globalfit.parameters import Parameter, Prior, Quantity
+from globalfit.physics import couplings
+from globalfit.physics.couplings import EtaCharges, Kappa
+from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
+
+# Parameters come in groups, one for each sector.
+BREAKING = (
+    Parameter("vev", "MeV", "V"),
+    Parameter("m_aprime", "MeV", "m_{A'}"),
+    Parameter("m_phi", "MeV", r"m_{\phi'}"),
+)
+DARK_MATTER = (
+    Parameter("m_eta", "MeV", r"m_{\eta}"),
+    Parameter("delta_eta", "MeV", r"\delta_{\eta}", Fixed(0.01)),
+)
+NEUTRINO = (Parameter("m_nus", "MeV", r"m_{\nu_s}", Fixed(10.0)),)
+MIXING = (Parameter("epsilon", "", r"\epsilon", Fixed(0.0)),)
+
+# Natural ranges (docs/physics/model.md): where a likelihood is tested, and what a new fit may start from.
+RANGES: dict[str, Prior] = {
+    "vev": LogUniform(1_000.0, 20_000.0),
+    "m_aprime": LogUniform(1.0, 250.0),
+    "m_phi": LogUniform(1.0, 300.0),
+    "m_eta": LogUniform(1.0, 100.0),
+    "delta_eta": LogUniform(1e-4, 1.0),
+    "m_nus": LogUniform(1.0, 50.0),
+    "epsilon": SignedLogUniform(1e-8, 1e-3),
+}
+
+COUPLINGS = (
+    Quantity("y_mu", "", r"y_\mu"),
+    Quantity("g_mu_vector", "", r"g_\mu^V"),
+    Quantity("g_mu_axial", "", r"g_\mu^A"),
+    Quantity("y_e", "", "y_e"),
+    Quantity("g_e_vector", "", "g_e^V"),
+    Quantity("g_e_axial", "", "g_e^A"),
+    Quantity("g_r", "", "g_R"),
+    Quantity("g_p", "", "g_p"),
+    Quantity("g_n", "", "g_n"),
+    Quantity("y_eta", "", r"y_\eta"),
+    Quantity("g_eta", "", r"g_\eta"),
+    Quantity("y_nus", "", r"y_{\nu_s}"),
+    Quantity("lambda_phi", "", r"\lambda_\phi"),
+    Quantity("gauge_coupling", "", "g"),
+)
+CHANNELS_APRIME = ("nus_nus", "nua_nus", "eta_eta", "e_e", "mu_mu", "pi0_gamma", "pi_pi")
+
+
+@dataclass(frozen=True)
+class T3R:
+    """What the variants share: options, parameters, derived quantities.
+
+    Parameters
+    ----------
+    kappa : {"sqrt2", "1"}
+        Normalisation of the vev: phi = V + phi'/sqrt2, or (V + phi')/sqrt2.
+    eta_charges : {"hybrid", "literal", "pseudo-dirac"}
+        Dark-matter sector: charges as printed with inelastic couplings (phenomenological); charges as printed
+        (anomalous); or eta_R of charge +1.
+    r_eta : float
+        Coupling of A' to eta over |g_R|: the ratio of the charges, 1/2.
+    c_nu : float or None
+        y_nus = c_nu m_nus/f. None: 1 in "hybrid", 0 otherwise.
+    m_nu_dirac : float
+        Dirac mass of the neutrino in MeV.
+
+    Raises
+    ------
+    ModelError
+        If an option is unknown or not a usable number.
+    """
+
+    kappa: Kappa = "sqrt2"
+    eta_charges: EtaCharges = "hybrid"
+    r_eta: float = 0.5
+    c_nu: float | None = None
+    m_nu_dirac: float = 1e-3
+
+    name: ClassVar[str] = "t3r"
+    reference: ClassVar[str] = "Dutta, Ghosh, Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692"
+    fermions: ClassVar[tuple[str, str, str]]  # the charged up-type quark, down-type quark and lepton
+
+    def __post_init__(self) -> None:
+        for option, value, known in (
+            ("kappa", self.kappa, get_args(Kappa)),
+            ("eta_charges", self.eta_charges, get_args(EtaCharges)),
+        ):
+            if value not in known:
+                raise ModelError(self.name, f"no {option} '{value}'", did_you_mean(str(value), known))
+        for option, number in (("r_eta", self.r_eta), ("c_nu", self.c_nu), ("m_nu_dirac", self.m_nu_dirac)):
+            if number is not None and not isfinite(number):
+                raise ModelError(self.name, f"'{option}' = {number} is not finite", "give a number")
+        if self.m_nu_dirac < 0.0:
+            raise ModelError(self.name, f"'m_nu_dirac' = {self.m_nu_dirac} is negative", "give a mass in MeV")
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters; masses and vev in MeV."""
+        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING)
+
+    @property
+    def ranges(self) -> Mapping[str, Prior]:
+        """Natural ranges of the parameters."""
+        return RANGES
+
+    @property
+    def derived(self) -> tuple[Quantity, ...]:
+        """Couplings, widths, branching ratios and decay lengths."""
+        lepton = self.fermions[2]
+        channels_phi = (
+            "aprime_aprime", "nus_nus", "nua_nus", "eta_eta", f"{lepton}_{lepton}", "gamma_gamma", "pi_pi"
+        )  # fmt: skip
+        other = "mu" if lepton == "e" else "e"  # it couples through kinetic mixing alone
+        kept = (each for each in COUPLINGS if each.name not in (f"y_{other}", f"g_{other}_axial"))
+        return (*kept, *mediator_quantities(CHANNELS_APRIME, channels_phi))
+
+    @property
+    def coordinates(self) -> Mapping[str, Mapping[str, Coordinate]]:
+        """Optional coordinates: along the muon g-2 ridge, where phi' couples to the muon."""
+        if self.fermions[2] != "mu":
+            return {}
+        return {"m_phi": {"muon-g2-ridge": MuonG2Ridge(self.kappa)}}
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """What a reader of a result has to know about the chosen options, by the parameter it concerns."""
+        anomaly = couplings.anomalies(couplings.eta_pair(self.eta_charges))
+        size = f"gravitational {anomaly.gravitational:g}, cubic {anomaly.cubic:g}"
+        texts: dict[EtaCharges, str] = {
+            "hybrid": "eta_charges = 'hybrid' is phenomenological: no charge assignment gives both "
+            f"y_eta = m_eta/f and an inelastic coupling of A' (the printed charges are anomalous: {size})",
+            "literal": f"eta_charges = 'literal' is anomalous: {size}; further fermions have to cancel it",
+            "pseudo-dirac": "eta_charges = 'pseudo-dirac': the Dirac mass of eta is bare, "
+            "y_eta = -delta_eta/(2 f)",
+        }
+        return {"m_eta": texts[self.eta_charges]}
+
+    def point(self, columns: Columns) -> T3RPoint:
+        """Return the points with parameter values `columns` {name: (n,)}."""
+        return T3RPoint(columns, self.name, model=self)
+
+
+@dataclass(frozen=True)
+class T3RMuon(T3R):
+    """U(1)_T3R of u_R, d_R, mu_R, nu_R."""
+
+    name: ClassVar[str] = "t3r-muon"
+    fermions: ClassVar[tuple[str, str, str]] = ("u", "d", "mu")
+
+
+@dataclass(frozen=True)
+class T3RElectron(T3R):
+    """U(1)_T3R of u_R, d_R, e_R, nu_R; the muon couples through kinetic mixing alone."""
+
+    name: ClassVar[str] = "t3r-electron"
+    fermions: ClassVar[tuple[str, str, str]] = ("u", "d", "e")
+
+
+@dataclass(frozen=True)
+class T3RSecondGeneration(T3R):
+    """U(1)_T3R of c_R, s_R, mu_R, nu_R."""
+
+    name: ClassVar[str] = "t3r-second-generation"
+    fermions: ClassVar[tuple[str, str, str]] = ("c", "s", "mu")
