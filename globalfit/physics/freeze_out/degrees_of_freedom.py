@@ -29,7 +29,7 @@ _SPECIES: Final = (
     (M_PI0, 1.0, -1.0),
     (M_K, 4.0, -1.0),
 )
-_POINTS: Final = 8001  # of the table in ln T: linear interpolation is good to 1e-6
+_POINTS: Final = 4001  # of the table in ln T: linear interpolation is good to 1e-5
 _FINE: Final = 131072  # of the table whose nearest entry is taken: good to 1e-4
 
 
@@ -124,7 +124,7 @@ def _table() -> _Table:
 
 def _gas(y: Array, statistics: float) -> tuple[Array, Array, Array]:
     """Return g, h and dh/dln T of one state of mass y T: integrals over the momentum q T."""
-    q, weight = np.polynomial.legendre.leggauss(200)
+    q, weight = np.polynomial.legendre.leggauss(100)
     u, jacobian = 0.5 * (q + 1.0), 0.5 * weight
     cut = np.minimum(y, 800.0)[:, None]
     # momenta of a massive gas scale as sqrt(y), of a massless one as 1

@@ -15,15 +15,15 @@ from globalfit.constants import ALPHA
 from globalfit.physics.decays import fermion_loop
 
 _LOW: Final = np.log(1e-3)
-_HIGH: Final = np.log(1e3)
-_POINTS: Final = 65536
+_HIGH: Final = np.log(1e4)
+_POINTS: Final = 131072
 
 
 def width_to_photons(m: Array, loops: Mapping[float, Array]) -> Array:
     """Return the width (n, k) of phi' -> gamma gamma at masses `m` (n, k), as `decays.scalar_to_photons`.
 
     Linear interpolation in ln(m/m_f) is good to 1e-6 of the width, 1e-5 at m = 2 m_f; `m` is held at 1e-3 and
-    1e3 m_f.
+    1e4 m_f.
 
     Parameters
     ----------

@@ -176,17 +176,17 @@ def _transform(weights: Array, threshold: Array, energy: Array, grid: Nodes) -> 
     Above the threshold of the lightest pair the kernel is that at the threshold times a ratio of Bessel
     functions, expanded in 1/x.
     """
-    highest = threshold.max()
-    if highest <= 2.0:
+    above = threshold > 2.0
+    if not above.any():
         return weights @ grid.kernel
     base = 2.0 + grid.u
     weights = weights * np.sqrt(base / energy)
     result = weights @ grid.kernel
-    if highest > 2.002:  # else the rest is below 2e-5 at x = 8
-        first, second = _ratio(1.0 / energy, 1.0 / base)
-        result += (weights * first) @ grid.kernel / grid.x
-        if highest > 2.05:
-            result += (weights * second) @ grid.kernel / grid.x**2
+    rows = np.flatnonzero(threshold > 2.002)  # else the rest is below 2e-5 at x = 8
+    if rows.size:
+        first, second = _ratio(1.0 / energy[rows], 1.0 / base)
+        result[rows] += (weights[rows] * first) @ grid.kernel / grid.x
+        result[rows] += (weights[rows] * second) @ grid.kernel / grid.x**2
     result *= np.exp((2.0 - threshold)[:, None] * grid.x)
     return result
 
@@ -259,10 +259,14 @@ def _pole(c: Complex, inside: Mask, cell: Cell) -> tuple[Array, Array]:
 
 
 def _even_pole(c: Complex, cell: Cell) -> Array:
-    """Return weights (r, first) of int_0^1 h(t)/|t^2 - c^2|^2 dt for an even h, at the positive nodes."""
+    """Return weights (r, first) of int_0^1 h(t)/|t^2 - c^2|^2 dt for an even h that vanishes at 0.
+
+    h/t^2 is interpolated, and t^2/|t^2 - c^2|^2 = Im[c^2/(t^2 - c^2)]/Im c^2: well conditioned for a pole on
+    threshold of any width.
+    """
     order = 2 * cell.t.size
     second_kind = _legendre_q(c, order)[:order:2]
-    return (second_kind / c).imag.T @ cell.matrix / (c**2).imag[:, None]
+    return (second_kind * c).imag.T @ cell.matrix / ((c**2).imag[:, None] * cell.t**2)
 
 
 def _legendre_q(c: Complex, order: int) -> Complex:
