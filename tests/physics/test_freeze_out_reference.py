@@ -82,6 +82,7 @@ def test_thermal_average(kind):
         assert ours[i] == pytest.approx(reference.sigma_v(reference.Point(dark, i), x), rel=2e-3)
 
 
+@pytest.mark.slow
 def test_the_reference_itself():
     """Its panels against scipy's adaptive quadrature."""
     dark = sector(draw("prior", 2, np.random.default_rng(8)))

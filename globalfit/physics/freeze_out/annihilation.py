@@ -33,6 +33,15 @@ class Resonance:
     mass: Array
     width: Array
 
+    def take(self, rows: NDArray[np.intp]) -> Resonance:
+        """Return the pole of the points in `rows`."""
+        return Resonance(self.mass[rows], self.width[rows])
+
+    def inverse_propagator(self, sqrt_s: Array) -> Array:
+        """Return |s - M^2 + i M Gamma|^2 (n, k) in MeV^4."""
+        m = self.mass[:, None]
+        return ((sqrt_s - m) * (sqrt_s + m)) ** 2 + (m * self.width[:, None]) ** 2
+
 
 @dataclass(frozen=True)
 class Channel:

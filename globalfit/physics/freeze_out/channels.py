@@ -28,8 +28,9 @@ from globalfit.physics.freeze_out.annihilation import (
 
 Rows: TypeAlias = slice | NDArray[np.intp]
 Current = Literal["vector", "axial"]
+Numerator: TypeAlias = Callable[[Rows, Rate], Rate]
 ALL: Rows = slice(None)
-REACH: Final = 5.0  # forbidden channels that open further above threshold, in units of m, are left out: e^-40 at x = 8
+REACH: Final = 4.0  # forbidden channels that open further above threshold, in units of m, are left out: e^-32 at x = 8
 
 
 @dataclass(frozen=True)
@@ -103,77 +104,103 @@ def channels(dark: DarkSector) -> tuple[Channel, ...]:
     """Return all channels; their rates are sums over ordered pairs of eta_1, eta_2."""
     found: list[Channel] = []
     m_2 = dark.m_eta + dark.delta_eta
+    pole_phi, pole_aprime = Resonance(dark.m_phi, dark.width_phi), Resonance(dark.m_aprime, dark.width_aprime)
+    axial = dark.current == "axial"
     for m, y in ((dark.m_eta, dark.y_1), (m_2, dark.y_2)):
-        found += _scalar(dark, m, y)
-        found += _open(2.0 * m, 2.0 * dark.m_phi, _to_phi_phi(dark, m, y))
-        found += _open(2.0 * m, 2.0 * dark.m_aprime, _to_aprime_aprime(dark, m, y))
-        if dark.current == "axial":
-            found += _axial(dark, m)
-            found += _open(2.0 * m, dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, m, y, y, 1.0))
-    if dark.current == "vector":
-        found += _vector(dark, m_2)
+        pairs = [
+            Pair(2.0 * dark.m_aprime, _to_aprime_aprime(dark, m, y), resonant=True),
+            Pair(2.0 * dark.m_phi, _to_phi_phi(dark, m, y)),
+        ]
+        if axial:
+            pairs.append(Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, m, y, y, 1.0)))
+        found += _through(2.0 * m, pole_phi, dark.finals_phi, _scalar(m, y), pairs)
+        if axial:
+            pairs = [Pair(2.0 * each.m, _to_longitudinal(dark, m, each)) for each in dark.longitudinal]
+            found += _through(2.0 * m, pole_aprime, dark.finals_aprime, _axial(dark, m), pairs)
+    if not axial:
         mean = dark.m_eta + 0.5 * dark.delta_eta
-        rate = _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0)  # 12 and 21
-        found += _open(2.0 * mean, dark.m_aprime + dark.m_phi, rate)
+        pairs = [
+            Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0))  # 12 and 21
+        ]
+        found += _through(2.0 * mean, pole_aprime, dark.finals_aprime, _vector(dark, m_2), pairs)
     return tuple(found)
 
 
-def _scalar(dark: DarkSector, m: Array, y: Array) -> Iterator[Channel]:
-    """eta_i eta_i -> phi'* -> X; with X = A'A' its interference with the exchange of eta."""
+@dataclass(frozen=True)
+class Pair:
+    """A process beside the decays of the mediator: its threshold (n,) and its rate.
 
-    def rate(rows: Rows, total: Callable[[Array], Array]) -> Rate:
+    `rate` gives, for the points in `rows`, w in MeV^2, or with `resonant` the numerator over the propagator of
+    the mediator.
+    """
+
+    threshold: Array
+    rate: Callable[[Rows], Rate]
+    resonant: bool = False
+
+
+def _scalar(m: Array, y: Array) -> Numerator:
+    """eta_i eta_i -> phi'* -> X."""
+
+    def rate(rows: Rows, total: Rate) -> Rate:
         mass, coupling = m[rows, None], y[rows, None]
         return lambda sqrt_s: scalar_exchange(sqrt_s, mass, coupling, total(sqrt_s))
 
-    pole = Resonance(dark.m_phi, dark.width_phi)
-    yield from _through(2.0 * m, pole, dark.finals_phi, rate)
-    yield from _open(2.0 * m, 2.0 * dark.m_aprime, _phi_to_aprime_aprime(dark, m, y), pole)
+    return rate
 
 
-def _vector(dark: DarkSector, m_2: Array) -> Iterator[Channel]:
+def _vector(dark: DarkSector, m_2: Array) -> Numerator:
     """eta_1 eta_2 -> A'* -> X, both orders."""
 
-    def rate(rows: Rows, total: Callable[[Array], Array]) -> Rate:
+    def rate(rows: Rows, total: Rate) -> Rate:
         one, two, g = dark.m_eta[rows, None], m_2[rows, None], dark.g_eta[rows, None]
         return lambda sqrt_s: vector_exchange(sqrt_s, one, two, g, 2.0 * total(sqrt_s))
 
-    pole = Resonance(dark.m_aprime, dark.width_aprime)
-    yield from _through(dark.m_eta + m_2, pole, dark.finals_aprime, rate)
+    return rate
 
 
-def _axial(dark: DarkSector, m: Array) -> Iterator[Channel]:
-    """eta_i eta_i -> A'* -> X by the axial current: spin 1 through the pole, spin 0 without one."""
+def _axial(dark: DarkSector, m: Array) -> Numerator:
+    """eta_i eta_i -> A'* -> X by the axial current, spin 1."""
 
-    def rate(rows: Rows, total: Callable[[Array], Array]) -> Rate:
+    def rate(rows: Rows, total: Rate) -> Rate:
         mass, g = m[rows, None], dark.g_eta[rows, None]
         return lambda sqrt_s: axial_exchange(sqrt_s, mass, g, total(sqrt_s))
 
-    yield from _through(2.0 * m, Resonance(dark.m_aprime, dark.width_aprime), dark.finals_aprime, rate)
-    for pair in dark.longitudinal:
-        yield from _open(2.0 * m, 2.0 * pair.m, _to_longitudinal(dark, m, pair))
+    return rate
 
 
 def _through(
-    pair: Array,
-    pole: Resonance,
-    finals: Sequence[FinalState],
-    rate: Callable[[Rows, Callable[[Array], Array]], Rate],
+    pair: Array, pole: Resonance, finals: Sequence[FinalState], numerator: Numerator, others: Sequence[Pair]
 ) -> Iterator[Channel]:
-    """Channels of a mediator: one for all final states open at the threshold `pair` (n,), one for each other."""
-    is_open = [final.threshold <= pair for final in finals]
-    sharing = [(final, mask) for final, mask in zip(finals, is_open, strict=True) if mask.any()]
+    """Channels of one pair of eta: one for all that is open at its threshold `pair` (n,), one for each that is not."""
+    sharing = [(final, final.threshold <= pair) for final in finals]
+    sharing = [(final, mask) for final, mask in sharing if mask.any()]
+    beside = [(np.flatnonzero(other.threshold <= pair), other) for other in others]
+    beside = [(rows, other) for rows, other in beside if rows.size]
+    decays_rate = numerator(ALL, lambda sqrt_s: sum_widths(sharing, sqrt_s))
+    beside_rates = [(rows, other.rate(rows), other.resonant) for rows, other in beside]
 
-    def total(sqrt_s: Array) -> Array:
-        return sum_widths(sharing, sqrt_s)
+    def everything(sqrt_s: Array) -> Array:
+        total = decays_rate(sqrt_s)
+        for rows, rate, resonant in beside_rates:
+            part = rate(sqrt_s[rows])
+            if not resonant:
+                part *= pole.take(rows).inverse_propagator(sqrt_s[rows])
+            total[rows] += part
+        return total
 
-    if sharing:
-        yield Channel(ALL, pair, rate(ALL, total), pole)
-    for final, mask in zip(finals, is_open, strict=True):
-        rows = np.flatnonzero(~mask & (final.threshold < (1.0 + 0.5 * REACH) * pair))
+    if sharing or beside:
+        yield Channel(ALL, pair, everything, pole)
+    limit = (1.0 + 0.5 * REACH) * pair
+    for final in finals:
+        rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
         if rows.size:
-            resonance = Resonance(pole.mass[rows], pole.width[rows])
-            partial = _partial(final, rows)
-            yield Channel(rows, final.threshold[rows], rate(rows, partial), resonance)
+            yield Channel(rows, final.threshold[rows], numerator(rows, _partial(final, rows)), pole.take(rows))
+    for other in others:
+        rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
+        if rows.size:
+            resonance = pole.take(rows) if other.resonant else None
+            yield Channel(rows, other.threshold[rows], other.rate(rows), resonance)
 
 
 def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Array:
@@ -188,41 +215,23 @@ def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Arra
     return total
 
 
-def _partial(final: FinalState, rows: Rows) -> Callable[[Array], Array]:
+def _partial(final: FinalState, rows: Rows) -> Rate:
     return lambda sqrt_s: final.width(sqrt_s, rows)
-
-
-def _open(
-    pair: Array, final: Array, rate: Callable[[Rows], Rate], pole: Resonance | None = None
-) -> Iterator[Channel]:
-    """A final state with a threshold of its own: where it is open at once, and where it is forbidden."""
-    forbidden = (final > pair) & (final < (1.0 + 0.5 * REACH) * pair)
-    for rows in (np.flatnonzero(final <= pair), np.flatnonzero(forbidden)):
-        if rows.size:
-            resonance = None if pole is None else Resonance(pole.mass[rows], pole.width[rows])
-            yield Channel(rows, np.maximum(pair, final)[rows], rate(rows), resonance)
-
-
-def _phi_to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:
-    def of(rows: Rows) -> Rate:
-        mass, m_a, m_phi, g, coupling, f = _columns(rows, m, dark.m_aprime, dark.m_phi, dark.g_eta, y, dark.f)
-        axial = dark.current == "axial"
-
-        def rate(sqrt_s: Array) -> Array:
-            return mediator_pairs.through_phi_to_aprime_aprime(
-                sqrt_s, mass, m_a, m_phi, g, coupling, f, axial=axial
-            )
-
-        return rate
-
-    return of
 
 
 def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:
     def of(rows: Rows) -> Rate:
-        mass, m_a, g = _columns(rows, m, dark.m_aprime, dark.g_eta)
-        axial = dark.current == "axial"
-        return lambda sqrt_s: mediator_pairs.to_aprime_aprime(sqrt_s, mass, m_a, g, axial=axial)
+        mass, m_a, m_phi, g, coupling, f = _columns(rows, m, dark.m_aprime, dark.m_phi, dark.g_eta, y, dark.f)
+        axial, pole = dark.current == "axial", Resonance(dark.m_phi[rows], dark.width_phi[rows])
+
+        def rate(sqrt_s: Array) -> Array:
+            exchange = mediator_pairs.to_aprime_aprime(sqrt_s, mass, m_a, g, axial=axial)
+            exchange *= pole.inverse_propagator(sqrt_s)
+            return exchange + mediator_pairs.through_phi_to_aprime_aprime(
+                sqrt_s, mass, m_a, m_phi, g, coupling, f, axial=axial
+            )
+
+        return rate
 
     return of
 

@@ -87,7 +87,7 @@ class Nodes:
 
 
 @lru_cache(maxsize=16)
-def nodes(x: tuple[float, ...], order: int = 8, first: int = 6, cells: int = 12, u_max: float = 36.0) -> Nodes:
+def nodes(x: tuple[float, ...], order: int = 9, first: int = 6, cells: int = 11, u_max: float = 36.0) -> Nodes:
     """Return the nodes for temperatures `x`: `cells` up to `u_max`, `order` nodes each, `first` in the first."""
     temperatures = np.array(x)
     edges = np.sqrt(u_max) * 0.5 ** np.arange(cells - 1, -1, -1)
@@ -184,17 +184,13 @@ def _transform(weights: Array, threshold: Array, energy: Array, grid: Nodes) -> 
     result = weights @ grid.kernel
     rows = np.flatnonzero(threshold > 2.002)  # else the rest is below 2e-5 at x = 8
     if rows.size:
-        first, second = _ratio(1.0 / energy[rows], 1.0 / base)
+        first = 0.375 * (1.0 / energy[rows] - 1.0 / base)
         result[rows] += (weights[rows] * first) @ grid.kernel / grid.x
-        result[rows] += (weights[rows] * second) @ grid.kernel / grid.x**2
+        at = 1.0 / threshold[rows, None]  # the second order at the threshold
+        second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
+        result[rows] *= 1.0 + second / grid.x**2
     result *= np.exp((2.0 - threshold)[:, None] * grid.x)
     return result
-
-
-def _ratio(a: Array, b: Array) -> tuple[Array, Array]:
-    """Coefficients of 1/x and 1/x^2 in P(a/x)/P(b/x), P = 1 + 3/8 r - 15/128 r^2 + ... the series of K1."""
-    first = 0.375 * (a - b)
-    return first, -0.1171875 * (a**2 - b**2) - 0.375 * b * first
 
 
 def _pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
