@@ -1,9 +1,10 @@
-"""Relic density: points a second, accuracy against cost, cost by channel, ratio to a differential-equation solver.
+"""Relic density: points a second, accuracy against cost, cost by channel, ratio to an ODE solver.
 
     python benchmarks/relic_density.py [--points N] [--output FILE]
 
-All times are process times of this run; the last column of each table is the ratio to the reference (brute-force
-quadrature and Radau, tests/physics/freeze_out_reference.py), measured in the same run on the same points.
+All times are process times of this run; the last column of each table is the ratio to the reference
+(brute-force quadrature and Radau, tests/physics/freeze_out_reference.py), measured in the same run on the
+same points.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def draw(n, seed=1):
 
 
 def two_channels(found):
-    """What is open at threshold: three integrals, eta_1 eta_1 and eta_2 eta_2 through phi', eta_1 eta_2 through A'."""
+    """What is open at threshold: eta_1 eta_1, eta_2 eta_2 with phi', eta_1 eta_2 with A'; three integrals."""
     return [channel for channel in found if isinstance(channel.points, slice)]
 
 
@@ -55,6 +56,14 @@ def seconds(call, repeats=7):
         call()
         times.append(time.process_time() - start)
     return min(times)
+
+
+def cost_of(dark, found, settings=None):
+    return seconds(lambda: run(dark, found, settings)) / len(dark.m_eta) * 1e6
+
+
+def cost_of_predict(n):
+    return seconds(lambda: RelicDensity().predict(draw(n))) / n * 1e6
 
 
 def run(dark, found, settings=None):
@@ -79,7 +88,12 @@ def table(title, rows):
     names = list(rows[0])
     print("  ".join(f"{name:>14}" for name in names))
     for row in rows:
-        print("  ".join(f"{row[name]:>14.4g}" if isinstance(row[name], float) else f"{row[name]!s:>14}" for name in names))
+        print(
+            "  ".join(
+                f"{row[name]:>14.4g}" if isinstance(row[name], float) else f"{row[name]!s:>14}"
+                for name in names
+            )
+        )
 
 
 def main():
@@ -95,20 +109,26 @@ def main():
     exact = np.array([reference.reference(dark, i, rtol=1e-7) for i in range(options.points)])
     cost = (time.process_time() - start) / options.points * 1e6
     error = np.abs(run(dark, channels(dark)) / exact - 1)
-    result["reference"] = {"us_per_point": cost, "points": options.points, "max_error_of_ours": float(error.max())}
-    print(f"reference: {cost / 1e3:.0f} ms a point; largest difference {error.max():.1e} on {options.points} points")
+    result["reference"] = {
+        "us_per_point": cost,
+        "points": options.points,
+        "max_error_of_ours": float(error.max()),
+    }
+    print(f"reference: {cost / 1e3:.0f} ms a point; largest difference {error.max():.1e} in {options.points}")
 
     rows = []
     for n in (1, 16, 64, 256, 1024, 4096):
         point = draw(n)
         dark = dark_sector(point)
         found = channels(dark)
-        two = seconds(lambda: run(dark, two_channels(found))) / n * 1e6
-        everything = seconds(lambda: RelicDensity().predict(draw(n))) / n * 1e6
+        two = cost_of(dark, two_channels(found))
+        everything = cost_of_predict(n)
         rows.append({"batch": n, "two us/pt": two, "two pt/s": 1e6 / two, "all us/pt": everything,
                      "all pt/s": 1e6 / everything, "faster by": cost / everything})  # fmt: skip
     result["by_batch"] = rows
-    table("points a second by batch size: two channels (given), all channels (the likelihood's predict)", rows)
+    table(
+        "points a second by batch size: two channels (given), all channels (the likelihood's predict)", rows
+    )
 
     n = 256
     dark = dark_sector(draw(2048))
@@ -121,22 +141,36 @@ def main():
     for count, order in ((80, 7), (96, 7), (96, 8), (96, 9), (128, 9), (192, 12)):
         chosen = settings(count, order)
         error = np.abs(run(dark, found, chosen) / fine - 1)
-        us = seconds(lambda: run(small, small_found, chosen)) / n * 1e6
-        rows.append({"steps": count, "order": order, **{k: float(np.quantile(error, q)) for k, q in QUANTILES.items()},
+        quantiles = {name: float(np.quantile(error, q)) for name, q in QUANTILES.items()}
+        us = cost_of(small, small_found, chosen)
+        rows.append({"steps": count, "order": order, **quantiles,
                      "us/pt": us, "faster by": cost / us})  # fmt: skip
     result["accuracy_cost"] = rows
-    table("accuracy against cost: error on 2048 prior points against 400 steps, order 14; two channels, batch 256", rows)
+    table(
+        "accuracy against cost: error on 2048 prior points against 400 steps, order 14; open, batch 256",
+        rows,
+    )
 
     found = channels(small)
     rows = []
     base = {id(channel) for channel in two_channels(found)}
     ordered = two_channels(found) + [channel for channel in found if id(channel) not in base]
     for k in sorted({1, 2, 3, 5, 8, 12, 16, len(ordered)} & set(range(1, len(ordered) + 1))):
-        us = seconds(lambda: run(small, ordered[:k])) / n * 1e6
+        us = cost_of(small, ordered[:k])
         points = sum(len(c.threshold) for c in ordered[:k]) / n
-        rows.append({"integrals": k, "per point": points, "us/pt": us, "us/integral": us / points, "faster by": cost / us})
+        rows.append(
+            {
+                "integrals": k,
+                "per point": points,
+                "us/pt": us,
+                "us/integral": us / points,
+                "faster by": cost / us,
+            }
+        )
     result["by_channels"] = rows
-    table("cost by the number of integrals, batch 256 (per point: integrals that a point has on average)", rows)
+    table(
+        "cost by the number of integrals, batch 256 (per point: integrals that a point has on average)", rows
+    )
 
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=1) + "\n")

@@ -49,9 +49,10 @@ class RelicDensity:
 
         sigma = hypot(max(error_floor, measured error), 0.69/(1 + (|R - 1|/0.1)^4)),   R = m_phi/(2 m_eta):
 
-    the floor stands for what a freeze-out calculation at this order does not know (g*, kinetic equilibrium with
-    the plasma, higher orders); the second term, 0.3 dex, for early kinetic decoupling on the phi' resonance (T. Binder
-    et al., Eur. Phys. J. C 81 (2021) 577, arXiv:2103.01944, finds up to an order of magnitude).
+    the floor stands for what a freeze-out calculation at this order does not know (g*, kinetic equilibrium
+    with the plasma, higher orders); the second term, 0.3 dex, for early kinetic decoupling on the phi'
+    resonance (T. Binder et al., Eur. Phys. J. C 81 (2021) 577, arXiv:2103.01944, finds up to an order of
+    magnitude).
 
     Parameters
     ----------
@@ -84,10 +85,11 @@ class RelicDensity:
     name: ClassVar[str] = "relic-density"
     version: ClassVar[str] = "1"
     needs: ClassVar[tuple[str, ...]] = (
-        "m_eta", "delta_eta", "m_aprime", "m_phi", "m_nus", "f", "g_r", "g_eta", "y_eta", "y_eta2", "y_nus",
-        "y_nua_nus", "theta_nu", "y_mu", "y_e", "y_u", "y_d", "y_c", "g_mu_vector", "g_mu_axial", "g_e_vector",
-        "g_e_axial", "g_u_vector", "g_d_vector", "width_aprime", "width_phi",
-    )  # fmt: skip
+        *("m_eta", "delta_eta", "m_aprime", "m_phi", "m_nus", "width_aprime", "width_phi", "f"),
+        *("g_eta", "y_eta", "y_eta2", "g_r", "theta_nu", "y_nus", "y_nua_nus"),
+        *("y_e", "y_mu", "y_u", "y_d", "y_c"),
+        *("g_e_vector", "g_e_axial", "g_mu_vector", "g_mu_axial", "g_u_vector", "g_d_vector"),
+    )
     vintages = _Vintages()
 
     def __post_init__(self) -> None:
@@ -143,10 +145,10 @@ class RelicDensity:
     def predict(self, point: Point) -> Prediction:
         """Return the abundance and what goes with it, each (n,).
 
-        ``omega_h2``; ``error_ln_omega_h2``, the theory error of its logarithm on the resonance, without the floor;
-        ``sigma_v_freeze_out`` in cm^3/s and ``x_freeze_out`` = m_eta/T, where the density leaves equilibrium;
-        ``out_of_equilibrium``, 1 where eta never was in equilibrium; ``n_eff_dangerous``, 1 where eta, A' or phi'
-        is lighter than `n_eff_mass`.
+        ``omega_h2``; ``error_ln_omega_h2``, the theory error of its logarithm on the resonance, without the
+        floor; ``sigma_v_freeze_out`` in cm^3/s and ``x_freeze_out`` = m_eta/T, where the density leaves
+        equilibrium; ``out_of_equilibrium``, 1 where eta never was in equilibrium; ``n_eff_dangerous``, 1
+        where eta, A' or phi' is lighter than `n_eff_mass`.
         """
         found = relic(dark_sector(point))
         lightest = np.minimum(np.minimum(point.m_eta, point.m_aprime), point.m_phi)

@@ -3,8 +3,9 @@
     sigma_scalar = (mu^2/pi) (y_eta y_N/m_phi^2)^2,   y_N = (m_N/f) sum_q f_q^N over the charged quarks,
     sigma_vector = (mu^2/pi) (g_eta g_N/m_A'^2)^2,
 
-mu the reduced mass. A Majorana eta with L = -(1/2) y eta eta phi' scatters like a Dirac fermion with -y etabar eta
-phi'. Through A' eta_1 turns into eta_2: the cross-section is that without the mass gap, times `inelastic_factor`.
+mu the reduced mass. A Majorana eta with L = -(1/2) y eta eta phi' scatters like a Dirac fermion with -y
+etabar eta phi'. Through A' eta_1 turns into eta_2: the cross-section is that without the mass gap, times
+`inelastic_factor`.
 """
 
 from __future__ import annotations
@@ -59,13 +60,13 @@ NUCLEAR_INPUTS: Final[Mapping[str, NuclearInputs]] = MappingProxyType(
             {"u": 0.0208, "d": 0.0411, "s": 0.043},
             {"u": 0.0189, "d": 0.0451, "s": 0.043},
             "f_u, f_d: M. Hoferichter et al., Phys. Rev. Lett. 115 (2015) 092301, arXiv:1506.04142 (neutron "
-            "[unconfirmed]); f_s: P. Junnarkar, A. Walker-Loud, Phys. Rev. D 87 (2013) 114510, arXiv:1301.1114",
+            "[unconfirmed]); f_s: P. Junnarkar, A. Walker-Loud, PRD 87 (2013) 114510, arXiv:1301.1114",
         ),
-        # what reproduces the T3R benchmark table: f_u + f_d = 0.060 for either nucleon and (hbar c)^2 = 0.4 mb GeV^2
+        # reproduces the T3R benchmark table: f_u + f_d = 0.060 for either nucleon, (hbar c)^2 = 0.4 mb GeV^2
         "t3r-benchmark": NuclearInputs(
             {"u": 0.019, "d": 0.041, "s": 0.0},
             {"u": 0.019, "d": 0.041, "s": 0.0},
-            "found by fitting the table's digits, not stated with it; the split into u and d is a guess [unconfirmed]",
+            "fitted to the table's digits, not stated with it; the split into u and d is a guess [unconfirmed]",
             hbarc2=0.4e-27 * 1e6,
         ),
     }
@@ -99,7 +100,7 @@ def nucleon_yukawa(
     nucleon: Nucleon = "proton",
     inputs: str = "hoferichter-2015",
 ) -> Array:
-    """Return the coupling y_N (n,) of phi' to a nucleon, f (n,) = kappa V in MeV, `quarks` those with a charge."""
+    """Return the coupling y_N (n,) of phi' to a nucleon; f (n,) in MeV, `quarks` those with a charge."""
     contents = nuclear_inputs(inputs)
     return MASS[nucleon] / f * sum(contents.content(quark, nucleon) for quark in quarks)
 
@@ -125,12 +126,14 @@ def sigma_vector(
     nucleon: Nucleon = "proton",
     inputs: str = "hoferichter-2015",
 ) -> Array:
-    """Return the cross-section (n,) in cm^2 of eta_1 N -> eta_2 N through A' without a mass gap, masses in MeV."""
+    """Return the cross-section (n,) in cm^2 of eta_1 N -> eta_2 N through A', the mass gap neglected."""
     mu = reduced_mass(m_eta, nucleon)
     return nuclear_inputs(inputs).hbarc2 * mu**2 / pi * (g_eta * g_nucleon / m_aprime**2) ** 2
 
 
-def inelastic_factor(m_eta: Array, delta_eta: Array, speed: float = 1e-3, nucleon: Nucleon = "proton") -> Array:
+def inelastic_factor(
+    m_eta: Array, delta_eta: Array, speed: float = 1e-3, nucleon: Nucleon = "proton"
+) -> Array:
     """Return sqrt(1 - 2 delta/(mu v^2)) (n,), zero where the gap is out of reach at relative `speed` v/c."""
     x = 2.0 * delta_eta / (reduced_mass(m_eta, nucleon) * speed**2)
     return np.sqrt(np.maximum(1.0 - x, 0.0))

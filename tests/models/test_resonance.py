@@ -41,7 +41,9 @@ def test_the_prior_of_physical_values_does_not_change():
     for space in (plain, rotated):
         u = space.walker(values)
         assert space.physical(u) == pytest.approx(values, rel=1e-12)
-        assert space.log_prior(u) - space.log_jacobian(u) == pytest.approx(space.log_density(values), abs=1e-10)
+        assert space.log_prior(u) - space.log_jacobian(u) == pytest.approx(
+            space.log_density(values), abs=1e-10
+        )
     outside = rotated.walker(np.array([[40.0, 80.0]]))
     outside[0, 0] = -1.0
     assert rotated.log_prior(outside) == -np.inf

@@ -1,4 +1,4 @@
-"""Amplitudes from explicit Dirac matrices, summed over spins and polarisations: nothing shared with the package."""
+"""Amplitudes from explicit Dirac matrices, summed over spins: nothing shared with the package."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def momenta(sqrt_s, m1, m2, m3, m4, cosine):
 def rate(sqrt_s, m1, m2, m3, m4, squared, identical):
     """8 s p^2 sigma from the summed squared amplitude, by Gauss-Legendre over the angle."""
     cosines, weights = np.polynomial.legendre.leggauss(56)
-    integral = sum(w * squared(*momenta(sqrt_s, m1, m2, m3, m4, c)) for c, w in zip(cosines, weights, strict=True))
+    integral = sum(
+        w * squared(*momenta(sqrt_s, m1, m2, m3, m4, c)) for c, w in zip(cosines, weights, strict=True)
+    )
     p1, _, k1, _ = momenta(sqrt_s, m1, m2, m3, m4, 0.3)
     p, k = np.linalg.norm(p1[1:]), np.linalg.norm(k1[1:])
     s = sqrt_s**2

@@ -1,10 +1,13 @@
 """Reference for freeze-out: brute-force quadrature of the thermal average and an implicit solver for ln Y.
 
-Shares with the package the widths, the amplitudes of t and u channels (compared with Dirac traces elsewhere) and
-the degrees of freedom. Cross-sections, kinematics, averages, panels and the differential equation are its own.
+Shares with the package the widths, the amplitudes of t and u channels (compared with Dirac traces
+elsewhere) and the degrees of freedom. Cross-sections, kinematics, averages, panels and the differential
+equation are its own.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import quad, solve_ivp
@@ -53,7 +56,7 @@ def sigma_aprime(p, w):
     """eta_1 eta_2 -> A'* -> X: the spin-averaged vector current of unequal masses, written out."""
     s, m1, m2 = w**2, p.m1, p.m2
     k2 = np.maximum((w - m1 - m2) * (w + m1 + m2), 1e-300) * (s - (m1 - m2) ** 2) / (4 * s)
-    # spin sum of the current, transverse part: 4 [ s - (m1^2+m2^2)/2 - (m1^2-m2^2)^2/(2 s) + 3 m1 m2 ] / 3 each pol.
+    # spin sum of the transverse current: 4 [s - (m1^2+m2^2)/2 - (m1^2-m2^2)^2/(2 s) + 3 m1 m2]
     current = 4 * (s - (m1**2 + m2**2) / 2 - (m1**2 - m2**2) ** 2 / (2 * s) + 3 * m1 * m2) * p.g**2
     d2 = ((w - p.ma) * (w + p.ma)) ** 2 + (p.ma * p.wa) ** 2
     # sigma = (1/4) sum|M|^2/(4 k sqrt s), int dPhi |eps.J_X|^2 = 2 w Gamma_X per polarisation, current/3 each
@@ -154,7 +157,7 @@ def sigma_v_adaptive(p, x, rel=1e-9):
         def integrand(w, rate=rate):
             return rate(np.array([w]))[0] * k1e(w * x / p.m1) * np.exp(2 * x - w * x / p.m1)
 
-        total += sum(quad(integrand, a, b, epsabs=0, epsrel=rel)[0] for a, b in zip(edges, edges[1:], strict=False))
+        total += sum(quad(integrand, a, b, epsabs=0, epsrel=rel)[0] for a, b in pairwise(edges))
     kappa = sum((m / p.m1) ** 2 * kve(2, m / p.m1 * x) * np.exp((1 - m / p.m1) * x) for m in (p.m1, p.m2))
     return total * x / (8 * p.m1**5 * kappa**2)
 
@@ -162,11 +165,15 @@ def sigma_v_adaptive(p, x, rel=1e-9):
 def omega_h2(m1, m2, average, x_end=3e4, rtol=1e-8, x_start=1.0):
     """Omega h^2 by Radau on ln Y, from equilibrium at x_start; `average(x)` in MeV^-2."""
     # the plasma has a kink where neutrinos decouple: no spline through it
-    ln_x = np.concatenate([np.linspace(np.log(x_start), np.log(70), 220), np.linspace(np.log(70.5), np.log(x_end), 80)])
+    ln_x = np.concatenate(
+        [np.linspace(np.log(x_start), np.log(70), 220), np.linspace(np.log(70.5), np.log(x_end), 80)]
+    )
     rate = CubicSpline(ln_x, np.log(np.maximum(average(np.exp(ln_x)), 1e-60)))
     fine = np.linspace(np.log(x_start), np.log(x_end), 8000)
     plasma = degrees_of_freedom(np.minimum(m1 * np.exp(-fine), T_MAX))
-    sizes = sum((m / m1) ** 2 * kve(2, m / m1 * np.exp(fine)) * np.exp((1 - m / m1) * np.exp(fine)) for m in (m1, m2))
+    sizes = sum(
+        (m / m1) ** 2 * kve(2, m / m1 * np.exp(fine)) * np.exp((1 - m / m1) * np.exp(fine)) for m in (m1, m2)
+    )
     ln_eq_fine = np.log(45 * 2 / (4 * np.pi**4) * sizes / plasma.h) + 2 * fine
     ln_a_fine = np.log(np.sqrt(np.pi / 45) * M_PLANCK * m1 * plasma.root) - fine
 
@@ -183,7 +190,14 @@ def omega_h2(m1, m2, average, x_end=3e4, rtol=1e-8, x_start=1.0):
 
     start, end = np.log(x_start), np.log(x_end)
     solution = solve_ivp(
-        slope, (start, end), [both(np.log(x_start))[1]], method="Radau", rtol=rtol, atol=rtol, jac=jacobian, max_step=0.5
+        slope,
+        (start, end),
+        [both(np.log(x_start))[1]],
+        method="Radau",
+        rtol=rtol,
+        atol=rtol,
+        jac=jacobian,
+        max_step=0.5,
     )
     assert solution.success
     return OMEGA_FACTOR * m1 * np.exp(solution.y[0, -1])

@@ -25,7 +25,7 @@ def point(kappa):
     [("t3r-benchmark", [0.58, 0.58], [1.17, 1.06], 5e-3), ("exact", [0.565, 0.567], [1.140, 1.033], 1e-3)],
 )
 def test_benchmark_table(inputs, scalar, vector, rel):
-    """Scalar: kappa = sqrt2, f_u + f_d = 0.060. Vector: kappa = 1. Both with (hbar c)^2 = 0.4 mb GeV^2, or exact."""
+    """Scalar: kappa = sqrt2, f_u + f_d = 0.060. Vector: kappa = 1. (hbar c)^2 = 0.4 mb GeV^2, or exact."""
     p, factor = point("sqrt2"), 1.0 if inputs == "t3r-benchmark" else dd.HBARC2 / 0.4e-21
     y_n = dd.nucleon_yukawa(p.f, inputs="t3r-benchmark")
     ours = dd.sigma_scalar(p.m_eta, p.m_phi, p.y_eta, y_n, inputs="t3r-benchmark") * factor / CM2_PER_PB
@@ -48,7 +48,9 @@ def test_nucleon_yukawa():
     assert dd.nucleon_yukawa(f) == pytest.approx(M_PROTON * 0.0619)
     heavy = 2 / 27 * (1 - 0.0208 - 0.0411 - 0.043)
     assert dd.nucleon_yukawa(f, ("c", "s")) == pytest.approx(M_PROTON * (heavy + 0.043))
-    with pytest.raises(GlobalfitError, match="direct detection: no nuclear inputs 'hoferichter-2016'; did you mean"):
+    with pytest.raises(
+        GlobalfitError, match="direct detection: no nuclear inputs 'hoferichter-2016'; did you mean"
+    ):
         dd.nucleon_yukawa(f, inputs="hoferichter-2016")
 
 

@@ -105,7 +105,9 @@ def test_narrow_width(power, ratio, relative):
     def numerator(w):
         return m**6 * (np.sqrt(np.maximum(w**2 - 4 * m**2, 0.0)) / m) ** power
 
-    channel = Channel(slice(None), np.array([2 * m]), numerator, Resonance(np.array([mass]), np.array([width])))
+    channel = Channel(
+        slice(None), np.array([2 * m]), numerator, Resonance(np.array([mass]), np.array([width]))
+    )
     at_pole = numerator(np.array(mass)) * np.pi / (2 * mass**2 * width) / m
     peak = x / (8 * m**4 * kve(2, x) ** 2) * at_pole * k1e(ratio * x) * np.exp((2 - ratio) * x)
     assert average(channel, m, x) == pytest.approx(peak, rel=1e-4)
@@ -117,7 +119,9 @@ def test_width_does_not_matter_in_the_narrow_limit():
     values = []
     for relative in (1e-5, 1e-8, 1e-12):
         pole = Resonance(np.array([2.1 * m]), np.array([relative * m]))
-        channel = Channel(slice(None), np.array([2 * m]), lambda w: w**3 * np.sqrt(w**2 - 4 * m**2) ** 3, pole)
+        channel = Channel(
+            slice(None), np.array([2 * m]), lambda w: w**3 * np.sqrt(w**2 - 4 * m**2) ** 3, pole
+        )
         values.append(average(channel, m, x) * relative)
     assert values[1] == pytest.approx(values[2], rel=1e-4)
     assert values[0] == pytest.approx(values[2], rel=3e-3)
@@ -168,12 +172,10 @@ def dark(m_eta=40.0, m_phi=80.0, m_aprime=1e6, kappa=2**0.5, m_nus=10.0, delta=N
     ],
 )
 def test_landscape(kappa, expected):
-    """Omega h^2 against m_phi/(2 m_eta) - 1, m_eta = 40 MeV, V = 10 GeV: an earlier, independent calculation."""
+    """Omega h^2 against m_phi/(2 m_eta) - 1, m_eta = 40 MeV, V = 10 GeV: an independent calculation."""
     offset = np.array([-0.1, -1e-3, 0.0, 1e-4, 3e-3, 0.1, 0.5])
     points = dark(m_phi=80 * (1 + offset), kappa=kappa)
-    omega = relic.relic_of(
-        points.m_eta, points.delta_eta, channels(points)[:1], *relic.grid()
-    ).omega_h2
+    omega = relic.relic_of(points.m_eta, points.delta_eta, channels(points)[:1], *relic.grid()).omega_h2
     assert omega == pytest.approx(expected, rel=0.05)
 
 
@@ -214,7 +216,7 @@ def test_batch_equals_single_points():
 
 
 def test_coannihilation_with_a_twin():
-    """A second species of equal mass with the same annihilation and no mixed one: n doubles, <sigma v> halves."""
+    """A second species of equal mass that annihilates alike, no mixed process: <sigma v> halves."""
     one = relic.relic(dark(m_phi=90.0))
     two = dark(m_phi=90.0, delta=0.0)
     two = DarkSector(**(vars(two) | {"y_2": two.y_1}))
@@ -226,10 +228,22 @@ def test_coannihilation_with_a_twin():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"m_eta": np.array([-1.0])}, "relic density: m_eta = -1 MeV is not a positive mass; give a mass in MeV"),
-        ({"m_eta": np.array([0.0])}, "relic density: m_eta = 0 MeV is not a positive mass; give a mass in MeV"),
-        ({"m_phi": np.array([np.nan])}, "relic density: m_phi = nan MeV is not a positive mass; give a mass in MeV"),
-        ({"delta_eta": np.array([-0.1])}, "relic density: delta_eta = -0.1 MeV is negative; eta_1 is the lighter state"),
+        (
+            {"m_eta": np.array([-1.0])},
+            "relic density: m_eta = -1 MeV is not a positive mass; give a mass in MeV",
+        ),
+        (
+            {"m_eta": np.array([0.0])},
+            "relic density: m_eta = 0 MeV is not a positive mass; give a mass in MeV",
+        ),
+        (
+            {"m_phi": np.array([np.nan])},
+            "relic density: m_phi = nan MeV is not a positive mass; give a mass in MeV",
+        ),
+        (
+            {"delta_eta": np.array([-0.1])},
+            "relic density: delta_eta = -0.1 MeV is negative; eta_1 is the lighter state",
+        ),
         (
             {"width_phi": np.array([np.nan])},
             "relic density: width_phi = nan MeV is not a width; check the masses it is computed from",
@@ -249,5 +263,7 @@ def test_bad_points(change, message):
 
 @pytest.mark.parametrize("t", [0.0, -1.0, 200.0, np.nan])
 def test_temperature_out_of_range(t):
-    with pytest.raises(GlobalfitError, match=r"relic density: g\*\(T\) is asked at T = .* outside 1e-06 to 150 MeV"):
+    with pytest.raises(
+        GlobalfitError, match=r"relic density: g\*\(T\) is asked at T = .* outside 1e-06 to 150 MeV"
+    ):
         degrees_of_freedom(np.array([1.0, t]))

@@ -1,4 +1,4 @@
-"""Freeze-out against brute-force quadrature and an implicit ODE solver, over the prior and its thin structures."""
+"""Freeze-out against brute-force quadrature and an implicit ODE solver, over the prior."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from globalfit.physics.freeze_out.channels import channels
 from globalfit.physics.freeze_out.relic import relic
 from globalfit.physics.freeze_out.thermal_average import nodes, thermal_average
 
-_spec = importlib.util.spec_from_file_location("freeze_out_reference", Path(__file__).with_name("freeze_out_reference.py"))
+_spec = importlib.util.spec_from_file_location(
+    "freeze_out_reference", Path(__file__).with_name("freeze_out_reference.py")
+)
 assert _spec is not None
 assert _spec.loader is not None
 reference = importlib.util.module_from_spec(_spec)
@@ -24,7 +26,9 @@ _spec.loader.exec_module(reference)
 
 def sector(columns):
     n = max(np.size(values) for values in columns.values())
-    return dark_sector(T3RMuon().point({k: np.broadcast_to(np.asarray(v, float), (n,)).copy() for k, v in columns.items()}))
+    return dark_sector(
+        T3RMuon().point({k: np.broadcast_to(np.asarray(v, float), (n,)).copy() for k, v in columns.items()})
+    )
 
 
 def draw(kind, n, rng):
@@ -62,14 +66,24 @@ def draw(kind, n, rng):
             c["m_phi"] = c["m_eta"] * (1 + rng.choice([-1, 1], n) * log_uniform(1e-3, 0.6))
         case "broad":  # total widths up to 0.3 of the mass
             c["vev"], c["m_nus"] = log_uniform(30, 300), c["m_eta"] * rng.uniform(0.1, 0.9, n)
-            c["m_phi"], c["m_aprime"] = 2 * c["m_eta"] * log_uniform(0.6, 3), 2 * c["m_eta"] * log_uniform(0.6, 3)
+            c["m_phi"], c["m_aprime"] = (
+                2 * c["m_eta"] * log_uniform(0.6, 3),
+                2 * c["m_eta"] * log_uniform(0.6, 3),
+            )
     return c
 
 
 KINDS = (
-    "prior", "wide prior", "phi resonance", "late resonance", "aprime resonance", "threshold", "forbidden", "pairs",
+    "prior",
+    "wide prior",
+    "phi resonance",
+    "late resonance",
+    "aprime resonance",
+    "threshold",
+    "forbidden",
+    "pairs",
     "broad",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,7 +91,9 @@ def test_thermal_average(kind):
     """<sigma v> at five temperatures of six points, all channels."""
     dark = sector(draw(kind, 6, np.random.default_rng(5)))
     x = np.array([4.0, 12.0, 22.0, 60.0, 2000.0])
-    ours = thermal_average(dark.m_eta, effective_k2(dark.delta_eta / dark.m_eta, x), channels(dark), nodes(tuple(x)))
+    ours = thermal_average(
+        dark.m_eta, effective_k2(dark.delta_eta / dark.m_eta, x), channels(dark), nodes(tuple(x))
+    )
     for i in range(6):
         assert ours[i] == pytest.approx(reference.sigma_v(reference.Point(dark, i), x), rel=2e-3)
 
@@ -94,8 +110,9 @@ def test_the_reference_itself():
 
 def test_abundance_of_three_points():
     """One below a resonance, one with an open pair of A', one forbidden."""
-    dark = sector({"vev": 1e4, "m_aprime": [150.0, 30.0, 90.0], "m_phi": [78.0, 120.0, 107.0], "m_eta": [40.0, 45.0, 6.0],
-                   "delta_eta": 0.01, "m_nus": 10.0, "epsilon": 0.0})  # fmt: skip
+    columns = {"vev": 1e4, "delta_eta": 0.01, "m_nus": 10.0, "epsilon": 0.0}
+    columns |= {"m_aprime": [150.0, 30.0, 90.0], "m_phi": [78.0, 120.0, 107.0], "m_eta": [40.0, 45.0, 6.0]}
+    dark = sector(columns)
     ours = relic(dark).omega_h2
     for i in range(3):
         assert ours[i] == pytest.approx(reference.reference(dark, i, rtol=1e-7), rel=5e-4)

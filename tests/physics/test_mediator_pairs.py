@@ -35,7 +35,7 @@ def propagator(q, m):
 
 
 def aprime_aprime(axial, exchange, phi):
-    """Vertices: i(ig) gamma, i(-ig) gamma for the off-diagonal current, -i g gamma gamma5 for the axial one."""
+    """Vertices: i(ig) gamma, i(-ig) gamma off-diagonal; -i g gamma gamma5, axial."""
 
     def squared(p1, p2, k1, k2):
         total = 0.0
@@ -116,7 +116,7 @@ def test_two_scalars(sqrt_s):
 
 
 def test_axial_pairs_are_unitary():
-    """With y = m/f and g = M_A/(2 f) the longitudinal modes are Goldstone bosons: I stays bounded at high s."""
+    """With y = m/f and g = M_A/(2 f) longitudinal modes are Goldstone bosons: I is bounded at high s."""
     y, g = M_ETA / F, M_A / (2.0 * F)
 
     def integral(sqrt_s):

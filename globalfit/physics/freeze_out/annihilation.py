@@ -1,7 +1,7 @@
 """Annihilation of eta_1, eta_2 through phi' and A' in the s channel, as rates.
 
-A rate is w(sqrt s) = sum over ordered pairs ij of 8 s p^2 sigma_ij in MeV^2, p the momentum of the pair: what the
-thermal average integrates. For a resonance it follows from the widths at mass sqrt s alone,
+A rate is w(sqrt s) = sum over ordered pairs ij of 8 s p^2 sigma_ij in MeV^2, p the momentum of the pair:
+what the thermal average integrates. For a resonance it follows from the widths at mass sqrt s alone,
 
     8 s p^2 sigma = 8 pi (2J + 1) S s^2 Gamma_in(sqrt s) Gamma_X(sqrt s) / |s - M^2 + i M Gamma|^2,
 

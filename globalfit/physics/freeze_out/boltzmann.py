@@ -5,9 +5,10 @@ With Y = n/s and x = m/T (P. Gondolo, G. Gelmini, Nucl. Phys. B 360 (1991) 145, 
     dY/dx = -A (Y^2 - Y_eq^2),   A = sqrt(pi/45) M_Pl m g*^{1/2} <sigma v>/x^2.
 
 For W = Y/Y_eq, b = A Y_eq and c = -dln Y_eq/dx it is W' = b - b W^2 + c W, and W = P/Q makes that linear:
-(P, Q)' = [[c/2, b], [b, -c/2]] (P, Q). A step is the exponential of the fourth-order Magnus expansion from its ends
-and its middle, with int c known exactly: it keeps the lag behind equilibrium however stiff the equation is, and
-freeze-out through a rate that falls like exp(-7 x) too. Beyond `X_FROZEN` Y_eq is nil and 1/Y grows by int A dx.
+(P, Q)' = [[c/2, b], [b, -c/2]] (P, Q). A step is the exponential of the fourth-order Magnus expansion from
+its ends and its middle, with int c known exactly: it keeps the lag behind equilibrium however stiff the
+equation is, and freeze-out through a rate that falls like exp(-7 x) too. Beyond `X_FROZEN` Y_eq is nil and
+1/Y grows by int A dx.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from scipy.special import kve
 
 from globalfit.arrays import Array, readonly
 from globalfit.constants import HBARC_MEV_M
-from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN, root_and_h
+from globalfit.physics.freeze_out.degrees_of_freedom import root_and_h
 
 M_PLANCK: Final = 1.220890e22  # MeV, G^-1/2, CODATA 2022
 ENTROPY_TODAY: Final = 2891.2  # cm^-3 at T = 2.7255 K, PDG
@@ -70,7 +71,7 @@ class Steps:
 def steps(
     count: int = 96, power: float = 0.4, panels: int = 3, points: int = 6, x_end: float = X_END
 ) -> Steps:
-    """Return `count` steps uniform in x^power up to `X_FROZEN`, then `panels` of `points` Gauss points in ln x."""
+    """Return `count` steps uniform in x^power up to `X_FROZEN`, then `panels` of `points` each in ln x."""
     edges = np.linspace(X_START**power, X_FROZEN**power, count + 1) ** (1.0 / power)
     early = np.empty(2 * count + 1)
     early[::2], early[1::2] = edges, 0.5 * (edges[1:] + edges[:-1])
@@ -124,7 +125,9 @@ def solve(m: Array, kappa: Array, sigma_v: Array, grid: Steps) -> FreezeOut:
     rate = root * sigma_v  # A up to a factor
     rate *= ((pi / 45.0) ** 0.5 * M_PLANCK / x**2) * m[:, None]
     # Y_eq e^x, points last from here on
-    ratio = np.ascontiguousarray((kappa[:, :last] * (45.0 * G_ETA / (4.0 * pi**4) * x[:last] ** 2) / h[:, :last]).T)
+    ratio = np.ascontiguousarray(
+        (kappa[:, :last] * (45.0 * G_ETA / (4.0 * pi**4) * x[:last] ** 2) / h[:, :last]).T
+    )
     b = np.ascontiguousarray(rate[:, :last].T)
     b *= ratio
     b *= np.exp(-x[:last, None])
@@ -143,8 +146,8 @@ def _advance(b: Array, ratio: Array, x: Array) -> Array:
     length = (x[2::2] - x[:-1:2])[:, None]
     c = 0.5 * (np.log(ratio[:-1:2] / ratio[2::2]) + length)  # int c/2
     first, middle, second = b[:-1:2], b[1::2], b[2::2]
-    # integrals of b over a step, and of (1 - 2 s) b for the commutator: exact for an exponential, and with the
-    # curvature of ln b as in Simpson's rule
+    # integrals of b over a step, and of (1 - 2 s) b for the commutator: exact for an exponential, and with
+    # the curvature of ln b as in Simpson's rule
     z = 0.5 * np.log(first / second)
     z += np.where(np.abs(z) < 1e-4, 2e-4, 0.0)
     growth = np.exp(z)
@@ -186,9 +189,3 @@ def k2e(u: Array) -> Array:
 def omega_h2(m: Array, yield_today: Array) -> Array:
     """Return Omega h^2 (n,) = m Y s_0/(rho_c/h^2) of particles of mass `m` (n,) in MeV."""
     return m * yield_today * ENTROPY_TODAY / CRITICAL_DENSITY
-
-
-def in_range(m: Array) -> Array:
-    """Return whether g*(T) is known from freeze-out (x > 8) to the end for particles of mass `m` (n,)."""
-    known: Array = (m / 8.0 <= T_MAX) & (m / X_END >= T_MIN)
-    return known

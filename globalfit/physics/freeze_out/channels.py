@@ -1,8 +1,8 @@
 """Which annihilation channels are open at which points, from the couplings of a model.
 
 Final states that are open at the threshold of the pair of eta share one channel. One that opens above it
-("forbidden": it annihilates the fast tail of the distribution) is a channel of its own that starts where it opens,
-so that no threshold lies inside an integral.
+("forbidden": it annihilates the fast tail of the distribution) is a channel of its own that starts where it
+opens, so that no threshold lies inside an integral.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ Rows: TypeAlias = slice | NDArray[np.intp]
 Current = Literal["vector", "axial"]
 Numerator: TypeAlias = Callable[[Rows, Rate], Rate]
 ALL: Rows = slice(None)
-REACH: Final = 4.0  # forbidden channels that open further above threshold, in units of m, are left out: e^-32 at x = 8
+REACH: Final = (
+    4.0  # forbidden channels that open further above threshold, in units of m, are left out: e^-32 at x = 8
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class FinalState:
     threshold : array (n,)
         Sum of its masses in MeV.
     width : callable
-        ``width(sqrt_s (r, k), rows) -> (r, k)``: partial width in MeV at mass sqrt s, of the points in `rows`.
+        ``width(sqrt_s (r, k), rows) -> (r, k)``: partial width in MeV at mass sqrt s, of the points in
+        `rows`.
     """
 
     threshold: Array
@@ -71,7 +74,8 @@ class DarkSector:
     width_aprime, width_phi : array (n,)
         Total widths on shell.
     g_eta : array (n,)
-        i g etabar_1 gamma^mu eta_2 A'_mu, or with `current` "axial" -(g/2) etabar_i gamma^mu gamma5 eta_i A'_mu.
+        i g etabar_1 gamma^mu eta_2 A'_mu, or with `current` "axial" -(g/2) etabar_i gamma^mu gamma5 eta_i
+        A'_mu.
     y_1, y_2 : array (n,)
         -(1/2) y_i etabar_i eta_i phi'.
     f : array (n,)
@@ -130,8 +134,8 @@ def channels(dark: DarkSector) -> tuple[Channel, ...]:
 class Pair:
     """A process beside the decays of the mediator: its threshold (n,) and its rate.
 
-    `rate` gives, for the points in `rows`, w in MeV^2, or with `resonant` the numerator over the propagator of
-    the mediator.
+    `rate` gives, for the points in `rows`, w in MeV^2, or with `resonant` the numerator over the propagator
+    of the mediator.
     """
 
     threshold: Array
@@ -172,7 +176,7 @@ def _axial(dark: DarkSector, m: Array) -> Numerator:
 def _through(
     pair: Array, pole: Resonance, finals: Sequence[FinalState], numerator: Numerator, others: Sequence[Pair]
 ) -> Iterator[Channel]:
-    """Channels of one pair of eta: one for all that is open at its threshold `pair` (n,), one for each that is not."""
+    """Channels of a pair of eta: one for all that is open at its threshold `pair` (n,), one for each other."""
     sharing = [(final, final.threshold <= pair) for final in finals]
     sharing = [(final, mask) for final, mask in sharing if mask.any()]
     beside = [(np.flatnonzero(other.threshold <= pair), other) for other in others]
@@ -195,7 +199,9 @@ def _through(
     for final in finals:
         rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
         if rows.size:
-            yield Channel(rows, final.threshold[rows], numerator(rows, _partial(final, rows)), pole.take(rows))
+            yield Channel(
+                rows, final.threshold[rows], numerator(rows, _partial(final, rows)), pole.take(rows)
+            )
     for other in others:
         rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
         if rows.size:

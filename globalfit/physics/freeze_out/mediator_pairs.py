@@ -1,12 +1,13 @@
 """eta eta -> A'A', A'phi', phi'phi': t and u channels with their s channel, integrated over the angle.
 
-The sums over spins and polarisations (unitary gauge) are those of a pair of mass m that exchanges a fermion of
-mass m: L = i g eta1 gamma^mu eta2 A'_mu - (1/2) y_i eta_i eta_i phi' + (M_A^2/f) phi' A'A' + (M_A^2/2f^2)
-phi'^2 A'A' - (M_phi^2/2f) phi'^3, or with axial=True L = -(g/2) eta_i gamma^mu gamma5 eta_i A'_mu in place of the
-vector current. For eta_1 eta_2, m is the mean mass. Terms of relative order delta/m are left out: in "hybrid"
-nothing compensates the part of them that grows like (delta sqrt s/M_A^2)^2.
+The sums over spins and polarisations (unitary gauge) are those of a pair of mass m that exchanges a fermion
+of mass m: L = i g eta1 gamma^mu eta2 A'_mu - (1/2) y_i eta_i eta_i phi' + (M_A^2/f) phi' A'A' +
+(M_A^2/2f^2) phi'^2 A'A' - (M_phi^2/2f) phi'^3, or with axial=True L = -(g/2) eta_i gamma^mu gamma5 eta_i
+A'_mu in place of the vector current. For eta_1 eta_2, m is the mean mass. Terms of relative order delta/m
+are left out: in "hybrid" nothing compensates the part of them that grows like (delta sqrt s/M_A^2)^2.
 
-With p, k the initial and final momenta, the integral over cos theta of the sum over spins and polarisations is
+With p, k the initial and final momenta, the integral over cos theta of the sum over spins and polarisations
+is
 
     I = c_0 + c_1 L + c_2 J,   L = ln[(a + b)/(a - b)]/b,   J = 1/(a^2 - b^2),   b = 2 p k,
 
@@ -37,7 +38,7 @@ def to_aprime_aprime(sqrt_s: Array, m: Array, m_aprime: Array, g: Array, *, axia
         )  # fmt: skip
         c_2 = -32.0 * (4.0 * m2 - M2) ** 2
     else:
-        constant = -32.0
+        constant = np.full_like(s, -32.0)
         c_1 = 8.0 * (4.0 * M2**2 - 8.0 * M2 * m2 - 8.0 * m2**2 + 4.0 * m2 * s + s**2)
         c_2 = -32.0 * (M2 + 2.0 * m2) ** 2
     return _rate(p, k, g**4 * (constant + c_1 * log / a + c_2 * inverse), identical=True)
@@ -114,7 +115,7 @@ def to_aprime_phi(
     *,
     axial: bool = False,
 ) -> Array:
-    """Return the rate w (n, k) in MeV^2 of eta_1 eta_2 -> A'phi' (axial: eta_i eta_i), A'* -> A'phi' included."""
+    """Return the rate w (n, k) in MeV^2 of eta_1 eta_2 -> A'phi', or if axial eta_i eta_i -> A'phi'."""
     s, p, k = _kinematics(sqrt_s, m, m_aprime, m_phi)
     m2, M2, F2 = m**2, m_aprime**2, m_phi**2
     a = 0.5 * (s - M2 - F2)  # the same for both exchanges

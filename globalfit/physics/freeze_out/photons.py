@@ -42,8 +42,9 @@ def width_to_photons(m: Array, loops: Mapping[float, Array]) -> Array:
         values, slopes, imaginary_from = _table()
         amplitude = amplitude + weight * (values[left] + at * slopes[left] if left.max() >= imaginary_from
                                           else values.real[left] + at * slopes.real[left])  # fmt: skip
-    size = amplitude.real**2 + amplitude.imag**2 if np.iscomplexobj(amplitude) else amplitude**2
-    return ALPHA**2 / (256.0 * pi**3) * m**3 * size
+    size: Array = amplitude.real**2 + amplitude.imag**2 if np.iscomplexobj(amplitude) else amplitude.real**2
+    width: Array = ALPHA**2 / (256.0 * pi**3) * m**3 * size
+    return width
 
 
 @lru_cache(maxsize=1)

@@ -64,8 +64,8 @@ def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
     Raises
     ------
     GlobalfitError
-        If a mass is not positive, the gap is negative, a width is not a number, or freeze-out happens where g*(T)
-        is not known.
+        If a mass is not positive, the gap is negative, a width is not a number, or freeze-out happens where
+        g*(T) is not known.
     """
     check(dark, x_end)
     return relic_of(dark.m_eta, dark.delta_eta, channels(dark), *grid(x_end))
@@ -92,7 +92,9 @@ def check(dark: DarkSector, x_end: float = X_END) -> None:
     """Refuse points that have no abundance: see `relic`."""
     for name in ("m_eta", "m_aprime", "m_phi"):
         mass = getattr(dark, name)
-        _refuse(~((mass > 0.0) & np.isfinite(mass)), mass, name, "is not a positive mass", "give a mass in MeV")
+        _refuse(
+            ~((mass > 0.0) & np.isfinite(mass)), mass, name, "is not a positive mass", "give a mass in MeV"
+        )
     gap = dark.delta_eta
     _refuse(~((gap >= 0.0) & np.isfinite(gap)), gap, "delta_eta", "is negative", "eta_1 is the lighter state")
     for name in ("width_aprime", "width_phi"):

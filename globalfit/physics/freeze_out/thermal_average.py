@@ -1,19 +1,21 @@
 r"""Thermal averages <sigma v>(x), x = m/T, of many points at many temperatures at once.
 
-With sqrt s = m (2 + e) the relativistic average (P. Gondolo, G. Gelmini, Nucl. Phys. B 360 (1991) 145, eq. 3.8;
-co-annihilation: J. Edsjo, P. Gondolo, Phys. Rev. D 56 (1997) 1879) is a Laplace transform of the rate w,
+With sqrt s = m (2 + e) the relativistic average (P. Gondolo, G. Gelmini, Nucl. Phys. B 360 (1991) 145, eq.
+3.8; co-annihilation: J. Edsjo, P. Gondolo, Phys. Rev. D 56 (1997) 1879) is a Laplace transform of the rate
+w,
 
     <sigma v>(x) = x / (8 m^4 kappa(x)^2) int de w(e) K1((2 + e) x),   kappa = sum_i (m_i/m)^2 K2(m_i x/m),
 
-whose kernel does not depend on the point. So w is evaluated once, at fixed nodes, and all temperatures follow
-from a matrix product. The nodes lie in e = e_0 + v^2 with e_0 the threshold, in cells of v that double in length,
-Gauss-Legendre in each: powers of the momentum near any threshold are polynomials in v, and a branch point or a
-pole anywhere near the threshold is resolved at its own scale.
+whose kernel does not depend on the point. So w is evaluated once, at fixed nodes, and all temperatures
+follow from a matrix product. The nodes lie in e = e_0 + v^2 with e_0 the threshold, in cells of v that
+double in length, Gauss-Legendre in each: powers of the momentum near any threshold are polynomials in v,
+and a branch point or a pole anywhere near the threshold is resolved at its own scale.
 
-A pole is integrated exactly. 1/|s - M^2 + i M Gamma|^2 = 1/(|sqrt s - mu|^2 |sqrt s + mu|^2), mu^2 = M^2 - i M Gamma,
-for any width; in the cells near it the smooth factor, kernel included, is interpolated by a polynomial through the
-nodes and through the point of the pole itself, and the polynomial times 1/|v - q|^2 is integrated in closed form by
-Legendre functions of the second kind, int P_k(t)/(t - c) dt = -2 Q_k(c). A width of 1e-12 M costs what one of 0.3 M does.
+A pole is integrated exactly. 1/|s - M^2 + i M Gamma|^2 = 1/(|sqrt s - mu|^2 |sqrt s + mu|^2), mu^2 = M^2 -
+i M Gamma, for any width; in the cells near it the smooth factor, kernel included, is interpolated by a
+polynomial through the nodes and through the point of the pole itself, and the polynomial times 1/|v - q|^2
+is integrated in closed form by Legendre functions of the second kind, int P_k(t)/(t - c) dt = -2 Q_k(c). A
+width of 1e-12 M costs what one of 0.3 M does.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from globalfit.physics.freeze_out.annihilation import Channel
 
 Complex = NDArray[np.complex128]
 
+
 def _k1_series() -> tuple[float, ...]:
     """Fit of e^u K1(u) sqrt(u) as a polynomial in 1/u, u >= 2, to 1e-8."""
     r = 0.25 * (1.0 + np.cos(np.pi * (np.arange(64) + 0.5) / 64))
@@ -46,8 +49,9 @@ _K1_SERIES: Final = _k1_series()
 class Cell:
     """Gauss-Legendre rule of a cell, with what integrates its interpolating polynomial against a pole.
 
-    `matrix` (k, j) is -w_j (2k + 1) P_k(t_j): int l_j(t)/(t - c) dt = sum_k Q_k(c) matrix_kj. In the first cell
-    of an even function, t_j > 0, k is even, and int l_j(t)/(t^2 - c^2) dt over (0, 1) has Q_k(c)/c instead.
+    `matrix` (k, j) is -w_j (2k + 1) P_k(t_j): int l_j(t)/(t - c) dt = sum_k Q_k(c) matrix_kj. In the first
+    cell of an even function, t_j > 0, k is even, and int l_j(t)/(t^2 - c^2) dt over (0, 1) has Q_k(c)/c
+    instead.
     """
 
     t: Array
@@ -87,8 +91,10 @@ class Nodes:
 
 
 @lru_cache(maxsize=16)
-def nodes(x: tuple[float, ...], order: int = 9, first: int = 6, cells: int = 11, u_max: float = 36.0) -> Nodes:
-    """Return the nodes for temperatures `x`: `cells` up to `u_max`, `order` nodes each, `first` in the first."""
+def nodes(
+    x: tuple[float, ...], order: int = 9, first: int = 6, cells: int = 11, u_max: float = 36.0
+) -> Nodes:
+    """Return the nodes for temperatures `x`: `cells` up to `u_max`, of `order` nodes, the first of `first`."""
     temperatures = np.array(x)
     edges = np.sqrt(u_max) * 0.5 ** np.arange(cells - 1, -1, -1)
     low, cell = _even_cell(first), _cell(order)
@@ -143,7 +149,10 @@ def _integral(m: Array, channel: Channel, grid: Nodes) -> Array:
     if resonance is None:
         weights = channel.rate(m[:, None] * energy) * grid.weight
         return _transform(weights, threshold, energy, grid)
-    mu = np.sqrt(resonance.mass**2 - 1j * resonance.mass * np.maximum(resonance.width, 1e-16 * resonance.mass)) / m
+    mu = (
+        np.sqrt(resonance.mass**2 - 1j * resonance.mass * np.maximum(resonance.width, 1e-16 * resonance.mass))
+        / m
+    )
     q = np.sqrt(mu.conj() - threshold)  # the pole in v, above the real axis
     weights, v_pole, at_pole = _pole_weights(q, grid)
     energy_pole = threshold + v_pole**2
@@ -165,7 +174,7 @@ def _integral(m: Array, channel: Channel, grid: Nodes) -> Array:
 
 
 def _k1e(factor: Array, e: Array, grid: Nodes) -> Array:
-    """Return factor e^{ex} K1(e x) (r, t) for e (r,) >= 2 and x >= 1: sqrt(pi/2u) times a polynomial in 1/u."""
+    """Return factor e^{ex} K1(e x) (r, t), e (r,) >= 2, x >= 1: 1/sqrt(u) times a polynomial in 1/u."""
     powers = np.arange(len(_K1_SERIES))
     return (factor[:, None] * e[:, None] ** (-powers - 0.5)) @ grid.inverse
 
@@ -212,7 +221,7 @@ def _pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
         even = _even_pole(q[rows] / edges[0], grid.first)
         weights[rows, :first] = even * 2.0 * v[:first] / edges[0] ** 3
 
-    # the cell of the pole and its neighbours, as far as the pole is inside their Bernstein ellipse of radius 4
+    # the cell of the pole and its neighbours, if the pole is inside their Bernstein ellipse of radius 4
     own = np.searchsorted(edges, q.real, side="right")  # 0 is the first cell
     cell = (own[:, None] + np.array([-1, 0, 1])).ravel()
     row = np.repeat(np.arange(len(q)), 3)
@@ -242,7 +251,7 @@ def _off_nodes(c: Complex, t: Array) -> Complex:
 
 
 def _pole(c: Complex, inside: Mask, cell: Cell) -> tuple[Array, Array]:
-    """Return weights (r, order) of int_{-1}^1 h(t)/|t - c|^2 dt, and that of an extra node at Re c if `inside`.
+    """Return weights (r, order) of int_{-1}^1 h(t)/|t - c|^2 dt; if `inside`, also of a node at Re c.
 
     1/|t - c|^2 = Im[1/(t - c)]/Im c and (t - Re c)/|t - c|^2 = Re[1/(t - c)].
     """
