@@ -19,8 +19,9 @@ import numpy as np
 
 from globalfit.likelihoods.relic_density import RelicDensity, dark_sector
 from globalfit.models.t3r import T3RMuon
-from globalfit.physics.freeze_out import boltzmann, thermal_average
+from globalfit.physics.freeze_out import boltzmann
 from globalfit.physics.freeze_out.channels import channels
+from globalfit.physics.freeze_out.nodes import nodes
 from globalfit.physics.freeze_out.relic import grid, relic_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,13 +68,12 @@ def cost_of_predict(n):
 
 
 def run(dark, found, settings=None):
-    steps, nodes = grid() if settings is None else settings
-    return relic_of(dark.m_eta, dark.delta_eta, found, steps, nodes).omega_h2
+    return relic_of(dark.m_eta, dark.delta_eta, found, *(settings or grid())).omega_h2
 
 
 def settings(count, order):
     steps = boltzmann.steps(count)
-    return steps, thermal_average.nodes(tuple(steps.x.tolist()), order)
+    return steps, nodes(tuple(steps.x.tolist()), order)
 
 
 def load_reference():

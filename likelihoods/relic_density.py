@@ -15,13 +15,17 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from globalfit.arrays import Array
-from globalfit.constants import M_C, M_E, M_MU, M_PI, M_PI0
+from globalfit.constants import M_E, M_MU
 from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Prediction, Published
 from globalfit.model import Point
-from globalfit.physics import decays
-from globalfit.physics.freeze_out.channels import DarkSector, FinalState, LongitudinalPair, Rows
-from globalfit.physics.freeze_out.photons import width_to_photons
+from globalfit.physics.freeze_out.dark_sector import DarkSector
+from globalfit.physics.freeze_out.final_states import (
+    Lepton,
+    finals_of_aprime,
+    finals_of_phi,
+    longitudinal_pairs,
+)
 from globalfit.physics.freeze_out.relic import relic
 
 Mode = Literal["gaussian", "upper-limit"]
@@ -186,6 +190,11 @@ def dark_sector(point: Point) -> DarkSector:
     # only the axial option changes which amplitudes there are
     charges = getattr(vars(point).get("model"), "eta_charges", "hybrid")
     axial = charges == "literal"
+    leptons = (
+        Lepton(M_E, point.g_e_vector, point.g_e_axial, point.y_e),
+        Lepton(M_MU, point.g_mu_vector, point.g_mu_axial, point.y_mu),
+    )
+    m_nus, g_r = point.m_nus, point.g_r
     return DarkSector(
         point.m_eta,
         point.delta_eta,
@@ -197,100 +206,8 @@ def dark_sector(point: Point) -> DarkSector:
         point.y_eta,
         point.y_eta2,
         point.f,
-        _finals_aprime(point),
-        _finals_phi(point),
-        _longitudinal(point) if axial else (),
+        finals_of_aprime(m_nus, g_r, point.theta_nu, leptons, point.g_u_vector, point.g_d_vector),
+        finals_of_phi(m_nus, point.y_nus, point.y_nua_nus, leptons, point.y_u, point.y_d, point.y_c),
+        longitudinal_pairs(m_nus, g_r, leptons) if axial else (),
         "axial" if axial else "vector",
     )
-
-
-def _finals_aprime(point: Point) -> list[FinalState]:
-    g_r, theta, m_nus = point.g_r, point.theta_nu, point.m_nus
-    zero = np.zeros(point.n)
-
-    def nus_nus(m: Array, rows: Rows) -> Array:
-        return decays.vector_to_majorana_pair(m, m_nus[rows, None], g_r[rows, None])
-
-    def nua_nus(m: Array, rows: Rows) -> Array:
-        return decays.vector_to_two_majorana(m, 0.0, m_nus[rows, None], (theta * g_r)[rows, None])
-
-    finals = [FinalState(2.0 * m_nus, nus_nus), FinalState(m_nus, nua_nus)]
-    for m_f, g_v, g_a in (
-        (M_E, point.g_e_vector, point.g_e_axial),
-        (M_MU, point.g_mu_vector, point.g_mu_axial),
-    ):
-        if np.any(g_v) or np.any(g_a):
-            finals.append(FinalState(zero + 2.0 * m_f, _dirac_pair(m_f, g_v, g_a)))
-    g_u, g_d = point.g_u_vector, point.g_d_vector
-    if np.any(g_u) or np.any(g_d):
-
-        def pi0_gamma(m: Array, rows: Rows) -> Array:
-            return decays.vector_to_pi0_gamma(m, g_u[rows, None], g_d[rows, None])
-
-        def pi_pi(m: Array, rows: Rows) -> Array:
-            return decays.vector_to_pi_pi(m, g_u[rows, None], g_d[rows, None])
-
-        finals += [FinalState(zero + M_PI0, pi0_gamma), FinalState(zero + 2.0 * M_PI, pi_pi)]
-    return finals
-
-
-def _dirac_pair(m_f: float, g_v: Array, g_a: Array) -> Any:
-    def width(m: Array, rows: Rows) -> Array:
-        return decays.vector_to_dirac_pair(m, m_f, g_v[rows, None], g_a[rows, None])
-
-    return width
-
-
-def _finals_phi(point: Point) -> list[FinalState]:
-    m_nus, y_nus, y_nua_nus = point.m_nus, point.y_nus, point.y_nua_nus
-    zero = np.zeros(point.n)
-    finals: list[FinalState] = []
-    if np.any(y_nus):
-
-        def nus_nus(m: Array, rows: Rows) -> Array:
-            return decays.scalar_to_majorana_pair(m, m_nus[rows, None], y_nus[rows, None])
-
-        finals.append(FinalState(2.0 * m_nus, nus_nus))
-    if np.any(y_nua_nus):
-
-        def nua_nus(m: Array, rows: Rows) -> Array:
-            return decays.scalar_to_two_majorana(m, 0.0, m_nus[rows, None], y_nua_nus[rows, None])
-
-        finals.append(FinalState(m_nus, nua_nus))
-
-    loops = {m_f: y / m_f for m_f, y in ((M_E, point.y_e), (M_MU, point.y_mu)) if np.any(y)}
-    for m_f, weight in tuple(loops.items()):
-        finals.append(FinalState(zero + 2.0 * m_f, _scalar_pair(m_f, m_f * weight)))
-    heavy = point.y_c / M_C
-    if np.any(heavy):
-        loops[M_C] = 3.0 * (2.0 / 3.0) ** 2 * heavy
-    if loops:
-
-        def gamma_gamma(m: Array, rows: Rows) -> Array:
-            return width_to_photons(m, {m_f: weight[rows, None] for m_f, weight in loops.items()})
-
-        finals.append(FinalState(zero, gamma_gamma))
-    y_u, y_d = point.y_u, point.y_d
-    if np.any(y_u) or np.any(y_d) or np.any(heavy):
-
-        def pi_pi(m: Array, rows: Rows) -> Array:
-            return decays.scalar_to_pi_pi(m, y_u[rows, None], y_d[rows, None], heavy[rows, None])
-
-        finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi))
-    return finals
-
-
-def _scalar_pair(m_f: float, y: Array) -> Any:
-    def width(m: Array, rows: Rows) -> Array:
-        return decays.scalar_to_dirac_pair(m, m_f, y[rows, None])
-
-    return width
-
-
-def _longitudinal(point: Point) -> list[LongitudinalPair]:
-    zero = np.zeros(point.n)
-    pairs = [LongitudinalPair(point.m_nus, point.g_r / math.sqrt(2.0))]
-    for m_f, g_a in ((M_E, point.g_e_axial), (M_MU, point.g_mu_axial)):
-        if np.any(g_a):
-            pairs.append(LongitudinalPair(zero + m_f, g_a))
-    return pairs

@@ -66,7 +66,7 @@ NUCLEAR_INPUTS: Final[Mapping[str, NuclearInputs]] = MappingProxyType(
         "t3r-benchmark": NuclearInputs(
             {"u": 0.019, "d": 0.041, "s": 0.0},
             {"u": 0.019, "d": 0.041, "s": 0.0},
-            "fitted to the table's digits, not stated with it; the split into u and d is a guess [unconfirmed]",
+            "fitted to the table's digits, not stated with it; the split into u and d a guess [unconfirmed]",
             hbarc2=0.4e-27 * 1e6,
         ),
     }

@@ -11,8 +11,10 @@ from globalfit.errors import GlobalfitError
 from globalfit.physics import decays
 from globalfit.physics.freeze_out import annihilation, boltzmann, relic, thermal_average
 from globalfit.physics.freeze_out.annihilation import Channel, Resonance
-from globalfit.physics.freeze_out.channels import DarkSector, FinalState, channels
+from globalfit.physics.freeze_out.channels import channels
+from globalfit.physics.freeze_out.dark_sector import DarkSector, FinalState
 from globalfit.physics.freeze_out.degrees_of_freedom import degrees_of_freedom
+from globalfit.physics.freeze_out.nodes import nodes
 from globalfit.physics.freeze_out.photons import width_to_photons
 
 CM3_S = boltzmann.SIGMA_V_CM3_S
@@ -71,9 +73,9 @@ def test_steps_have_converged():
 
 
 def average(channel, m, x):
-    nodes = thermal_average.nodes(tuple(x))
+    grid = nodes(tuple(x))
     kappa = boltzmann.effective_k2(np.array([ALONE]), np.asarray(x))
-    return thermal_average.thermal_average(np.array([m]), kappa, [channel], nodes)[0]
+    return thermal_average.thermal_average(np.array([m]), kappa, [channel], grid)[0]
 
 
 def test_constant_cross_section_times_flux():

@@ -12,8 +12,9 @@ from globalfit.likelihoods.relic_density import dark_sector
 from globalfit.models.t3r import T3RMuon
 from globalfit.physics.freeze_out.boltzmann import effective_k2
 from globalfit.physics.freeze_out.channels import channels
+from globalfit.physics.freeze_out.nodes import nodes
 from globalfit.physics.freeze_out.relic import relic
-from globalfit.physics.freeze_out.thermal_average import nodes, thermal_average
+from globalfit.physics.freeze_out.thermal_average import thermal_average
 
 _spec = importlib.util.spec_from_file_location(
     "freeze_out_reference", Path(__file__).with_name("freeze_out_reference.py")

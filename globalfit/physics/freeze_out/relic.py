@@ -21,9 +21,11 @@ from globalfit.physics.freeze_out.boltzmann import (
     solve,
     steps,
 )
-from globalfit.physics.freeze_out.channels import DarkSector, channels
+from globalfit.physics.freeze_out.channels import channels
+from globalfit.physics.freeze_out.dark_sector import DarkSector
 from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN
-from globalfit.physics.freeze_out.thermal_average import Nodes, nodes, thermal_average
+from globalfit.physics.freeze_out.nodes import Nodes, nodes
+from globalfit.physics.freeze_out.thermal_average import thermal_average
 
 X_CHECKED: Final = 8.0  # g*(T) has to be known from here on; earlier its last value stands
 
