@@ -29,6 +29,7 @@ from globalfit.physics.freeze_out.final_states import (
 from globalfit.physics.freeze_out.relic import relic
 
 Mode = Literal["gaussian", "upper-limit"]
+BLOCK = 512  # points at a time: their arrays stay in the cache
 KINETIC_DECOUPLING = 0.3 * math.log(10.0)  # 0.3 dex on the phi' resonance
 
 
@@ -154,6 +155,9 @@ class RelicDensity:
         equilibrium; ``out_of_equilibrium``, 1 where eta never was in equilibrium; ``n_eff_dangerous``, 1
         where eta, A' or phi' is lighter than `n_eff_mass`.
         """
+        if point.n > BLOCK:
+            parts = [self.predict(point.take(slice(i, i + BLOCK))) for i in range(0, point.n, BLOCK)]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         found = relic(dark_sector(point))
         lightest = np.minimum(np.minimum(point.m_eta, point.m_aprime), point.m_phi)
         return {
