@@ -28,9 +28,8 @@ from globalfit.physics.freeze_out.dark_sector import DarkSector, FinalState, Lon
 
 Numerator: TypeAlias = Callable[[Rows, Rate], Rate]
 ALL: Rows = slice(None)
-REACH: Final = (
-    4.0  # forbidden channels that open further above threshold, in units of m, are left out: e^-32 at x = 8
-)
+# forbidden channels that open further above threshold, in units of m, are left out: exp(-12 x)
+REACH: Final = 12.0
 
 
 def channels(dark: DarkSector) -> tuple[Channel, ...]:
