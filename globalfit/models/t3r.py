@@ -15,11 +15,13 @@ from globalfit.arrays import Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError, did_you_mean
 from globalfit.models.mediators import mediator_quantities
+from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.models.t3r_point import T3RPoint
 from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics import couplings
 from globalfit.physics.couplings import EtaCharges, Kappa
+from globalfit.physics.direct_detection import NUCLEAR_INPUTS
 from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
 
 # Parameters come in groups, one for each sector.
@@ -61,6 +63,8 @@ COUPLINGS = (
     Quantity("y_nus", "", r"y_{\nu_s}"),
     Quantity("lambda_phi", "", r"\lambda_\phi"),
     Quantity("gauge_coupling", "", "g"),
+    Quantity("sigma_si_scalar", "cm^2", r"\sigma_{SI}^{\phi'}"),
+    Quantity("sigma_si_vector", "cm^2", r"\sigma_{SI}^{A'}"),
 )
 CHANNELS_APRIME = ("nus_nus", "nua_nus", "eta_eta", "e_e", "mu_mu", "pi0_gamma", "pi_pi")
 
@@ -82,6 +86,8 @@ class T3R:
         y_nus = c_nu m_nus/f. None: 1 in "hybrid", 0 otherwise.
     m_nu_dirac : float
         Dirac mass of the neutrino in MeV.
+    nuclear_inputs : str
+        Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
 
     Raises
     ------
@@ -94,6 +100,7 @@ class T3R:
     r_eta: float = 0.5
     c_nu: float | None = None
     m_nu_dirac: float = 1e-3
+    nuclear_inputs: str = "hoferichter-2015"
 
     name: ClassVar[str] = "t3r"
     reference: ClassVar[str] = "Dutta, Ghosh, Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692"
@@ -109,6 +116,9 @@ class T3R:
         for option, number in (("r_eta", self.r_eta), ("c_nu", self.c_nu), ("m_nu_dirac", self.m_nu_dirac)):
             if number is not None and not isfinite(number):
                 raise ModelError(self.name, f"'{option}' = {number} is not finite", "give a number")
+        if self.nuclear_inputs not in NUCLEAR_INPUTS:
+            problem = f"no nuclear_inputs '{self.nuclear_inputs}'"
+            raise ModelError(self.name, problem, did_you_mean(self.nuclear_inputs, NUCLEAR_INPUTS))
         if self.m_nu_dirac < 0.0:
             raise ModelError(self.name, f"'m_nu_dirac' = {self.m_nu_dirac} is negative", "give a mass in MeV")
 
@@ -135,10 +145,11 @@ class T3R:
 
     @property
     def coordinates(self) -> Mapping[str, Mapping[str, Coordinate]]:
-        """Optional coordinates: along the muon g-2 ridge, where phi' couples to the muon."""
-        if self.fermions[2] != "mu":
-            return {}
-        return {"m_phi": {"muon-g2-ridge": MuonG2Ridge(self.kappa)}}
+        """Optional coordinates: along the muon g-2 ridge, and the distance from the phi' resonance."""
+        found: dict[str, Mapping[str, Coordinate]] = {"m_eta": {"resonance-ratio": ResonanceRatio()}}
+        if self.fermions[2] == "mu":  # phi' couples to the muon
+            found["m_phi"] = {"muon-g2-ridge": MuonG2Ridge(self.kappa)}
+        return found
 
     @property
     def notes(self) -> Mapping[str, str]:

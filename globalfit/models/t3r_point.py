@@ -11,7 +11,7 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
 from globalfit.models.mediators import MediatorPoint
-from globalfit.physics import couplings, decays
+from globalfit.physics import couplings, decays, direct_detection
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN
 
 if TYPE_CHECKING:
@@ -164,6 +164,21 @@ class T3RPoint(MediatorPoint):
     def y_nua_nus(self) -> Array:
         """Coupling of phi' to one light and one sterile neutrino (n,)."""
         return couplings.nua_nus_yukawa(self._c_nu, self.model.m_nu_dirac, self.f)
+
+    # --- direct detection
+
+    @cached_property
+    def sigma_si_scalar(self) -> Array:
+        """Elastic cross-section (n,) in cm^2 of eta_1 on a proton through phi'."""
+        quarks, inputs = self.model.fermions[:2], self.model.nuclear_inputs
+        y_nucleon = direct_detection.nucleon_yukawa(self.f, quarks, inputs=inputs)
+        return direct_detection.sigma_scalar(self.m_eta, self.m_phi, self.y_eta, y_nucleon, inputs=inputs)
+
+    @cached_property
+    def sigma_si_vector(self) -> Array:
+        """Cross-section (n,) in cm^2 of eta_1 p -> eta_2 p through A', the mass gap neglected."""
+        inputs = self.model.nuclear_inputs
+        return direct_detection.sigma_vector(self.m_eta, self.m_aprime, self.g_eta, self.g_p, inputs=inputs)
 
     # --- widths
 
