@@ -1,0 +1,199 @@
+"""Rates and their theory modes at n points: constant coefficients once a bin, mediators at every q^2 node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.errors import ModelError
+from globalfit.physics.flavour.forms import FlavourForms, Group, group, grouped
+from globalfit.physics.flavour.operators import Kind, directions
+from globalfit.physics.wilson import Exchange, Lepton, Strengths, WilsonCoefficients
+
+_BLOCK = 256  # points whose node values are worked on together: the arrays stay in the cache
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Central values {channel: (n,)} and theory modes {channel: (r, n)}: shifts by one standard deviation each."""
+
+    central: dict[str, Array]
+    modes: dict[str, Array]
+
+
+class Moving(NamedTuple):
+    """One exchange as a decay sees it: numerators by direction."""
+
+    exchange: Exchange
+    numerators: dict[int, Array]
+
+
+def run(forms: FlavourForms, wilson: WilsonCoefficients) -> dict[Lepton, dict[str, Array]]:
+    """Return the constant coefficients at 4.8 GeV, {lepton: {operator: (n,)}}.
+
+    Raises
+    ------
+    ModelError
+        If the forms know no running from the scale at which they are set.
+    """
+    if wilson.scale == 4.8:
+        return {lepton: dict(part) for lepton, part in wilson.constant.items()}
+    if wilson.scale not in forms.running:
+        known = ", ".join(f"{scale:g}" for scale in (*forms.running, 4.8))
+        raise ModelError("flavour forms", f"no running from {wilson.scale:g} GeV", f"choose one of {known}")
+    for part in wilson.constant.values():
+        for op in ("C7", "C7p"):
+            if op in part:
+                raise ModelError("flavour forms", f"'{op}' is not run from {wilson.scale:g} GeV", "set it at 4.8 GeV")
+    out: dict[Lepton, dict[str, Array]] = {"mu": {}, "e": {}}
+    for (lepton, operator), sources in forms.running[wilson.scale].items():
+        for source, name, factor in sources:
+            if name in wilson.constant.get(source, {}):
+                term = factor * wilson.constant[source][name]
+                out[lepton][operator] = out[lepton][operator] + term if operator in out[lepton] else term
+    return out
+
+
+def rates(forms: FlavourForms, wilson: WilsonCoefficients, names: Sequence[str], errors: bool = True) -> Rates:
+    """Return bin-averaged rates of the channels `names` and, with `errors`, their theory modes.
+
+    Raises
+    ------
+    ModelError
+        If a channel is unknown, or a mediator's pole lies inside a bin.
+    """
+    central: dict[str, Array] = {}
+    modes: dict[str, Array] = {}
+    constant = run(forms, wilson)
+    for (kind, lepton), members in grouped(forms, tuple(names)).items():
+        fixed = _combine(kind, constant.get(lepton, {}))
+        moving = [
+            Moving(x, _combine(kind, x.numerators(lepton, kind == "leptonic"), drop_zero=True))
+            for x in wilson.exchanges
+        ]
+        moving = [each for each in moving if each.numerators]
+        active = tuple(sorted({*fixed, *(i for each in moving for i in each.numerators)}))
+        imaginary = bool(moving) or any(np.iscomplexobj(c) for c in fixed.values())
+        folded = group(forms, members, active, imaginary)
+        if moving:
+            for each in moving:
+                _check_pole(forms, folded, each.exchange)
+            values, shifts = _at_nodes(forms, folded, fixed, moving, wilson.n, errors)
+        else:
+            values = folded.constant @ monomials_first(_variables(folded.active, fixed, imaginary, wilson.n))
+            shifts = _constant_modes(folded, fixed, wilson.n) if errors else []
+        central |= zip(members, values, strict=True)
+        modes |= zip(members if errors else (), shifts, strict=True)
+    return Rates(central, modes)
+
+
+def monomials_first(x: Array) -> Array:
+    """Return x_i x_j, i <= j, of variables on the first axis: (p, ...) to (p (p + 1) / 2, ...)."""
+    p = len(x)
+    out = np.empty((p * (p + 1) // 2, *x.shape[1:]), dtype=x.dtype)
+    start = 0
+    for i in range(p):
+        np.multiply(x[i], x[i:], out=out[start : start + p - i])
+        start += p - i
+    return out
+
+
+def _combine(kind: Kind, strengths: Strengths, drop_zero: bool = False) -> dict[int, Array]:
+    """Return {direction: (n,)} from {operator: (n,)}, without directions that vanish at all points if asked."""
+    found: dict[int, Array] = {}
+    for i, direction in enumerate(directions(kind)):
+        for op, sign in direction:
+            if op in strengths and not (drop_zero and not np.any(strengths[op])):
+                found[i] = found[i] + sign * strengths[op] if i in found else sign * strengths[op]
+    return found
+
+
+def _check_pole(forms: FlavourForms, folded: Group, x: Exchange) -> None:
+    low = min(forms.channel(name).channel.bin[0] for name in folded.names)
+    worst = float(np.max(x.mass, initial=0.0))
+    if (1e-3 * worst) ** 2 >= low:
+        raise ModelError(
+            f"m_{x.mediator}",
+            f"{worst:.6g} MeV puts its pole into a q^2 bin that starts at {low:g} GeV^2",
+            f"keep it below {1e3 * low**0.5:.1f} MeV or choose measurements with higher bins",
+        )
+
+
+def _variables(active: Sequence[int], values: Mapping[int, Array], imaginary: bool, n: int) -> Array:
+    """Return (1, Re y[, Im y]) of constant coefficients, shape (p, n)."""
+    x = np.empty((1 + (1 + imaginary) * len(active), n))
+    x[0] = 1.0
+    for row, i in enumerate(active, start=1):
+        x[row] = values[i].real
+        if imaginary:
+            x[row + len(active)] = values[i].imag
+    return x
+
+
+def _constant_modes(folded: Group, values: Mapping[int, Array], n: int) -> list[Array]:
+    products = monomials_first(_variables(folded.error_active, values, False, n).astype(np.float32))
+    return [np.asarray(modes @ products) for modes in folded.error_constant]
+
+
+def _at_nodes(
+    forms: FlavourForms, folded: Group, fixed: Mapping[int, Array], moving: list[Moving], n: int, errors: bool
+) -> tuple[Array, list[Array]]:
+    values = np.empty((len(folded.names), n))
+    shifts = [np.empty((len(modes), n)) for modes in folded.error_modes] if errors else []
+    error_q2 = np.concatenate([forms.channel(name).error_q2 for name in folded.names])
+    for start in range(0, n, _BLOCK):
+        cut = slice(start, min(start + _BLOCK, n))
+        here = {i: c[cut] for i, c in fixed.items()}
+        parts = [
+            Moving(
+                Exchange(x.mediator, x.mass[cut], x.width[cut], {}, x.longitudinal),
+                {i: c[cut] for i, c in numerators.items()},
+            )
+            for x, numerators in moving
+        ]
+        x = _variables_at(folded.q2, folded.active, here, parts, cut.stop - cut.start, True)
+        amplitudes = folded.factor @ x
+        np.square(amplitudes, out=amplitudes)
+        values[:, cut] = np.add.reduceat(amplitudes.sum(axis=1), folded.starts, axis=0)
+        if errors:
+            x = _variables_at(error_q2, folded.error_active, here, parts, cut.stop - cut.start, False)
+            products = monomials_first(np.swapaxes(x, 0, 1).astype(np.float32))  # (m, nodes, points)
+            at = 0
+            for shift, modes in zip(shifts, folded.error_modes, strict=True):
+                ke = modes.shape[1]
+                flat = np.swapaxes(modes, 1, 2).reshape(len(modes), -1)
+                shift[:, cut] = flat @ products[:, at : at + ke].reshape(flat.shape[1], -1)
+                at += ke
+    return values, shifts
+
+
+def _variables_at(
+    q2: Array,
+    active: Sequence[int],
+    fixed: Mapping[int, Array],
+    moving: Sequence[Moving],
+    n: int,
+    imaginary: bool,
+) -> Array:
+    """Return (k, p, n): (1, Re y[, Im y]) of y = constant + sum of numerator * propagator at the nodes `q2` (k,)."""
+    a = len(active)
+    x = np.zeros((len(q2), 1 + (1 + imaginary) * a, n))
+    x[:, 0] = 1.0
+    for row, i in enumerate(active, start=1):
+        if i in fixed:
+            x[:, row] = fixed[i].real
+            if imaginary and np.iscomplexobj(fixed[i]):
+                x[:, row + a] = fixed[i].imag
+    term = np.empty((len(q2), n))
+    for exchange, numerators in moving:
+        real, imag = exchange.propagator(q2)
+        for row, i in enumerate(active, start=1):
+            if i in numerators:
+                x[:, row] += np.multiply(real, numerators[i], out=term)
+                if imaginary:
+                    x[:, row + a] += np.multiply(imag, numerators[i], out=term)
+    return x
