@@ -53,7 +53,7 @@ class Likelihood(Protocol):
         ...
 
     def predict(self, point: Point) -> Prediction:
-        """Return {observable: (n,) or (n, bins)}; a theory error stands beside it as ``error_<observable>``."""
+        """Return {observable: (n,) or (n, bins)}; theory errors stand beside as ``error_<observable>``."""
         ...
 
     def log_likelihood(self, prediction: Prediction) -> Array:

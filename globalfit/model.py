@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array, Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError
-from globalfit.parameters import Parameter, Quantity
+from globalfit.parameters import Parameter, Prior, Quantity
 
 
 class MissingParameterError(ModelError):
@@ -28,9 +28,9 @@ class MissingParameterError(ModelError):
 class Point:
     """n model points.
 
-    Parameters are read as attributes, ``point.m_aprime`` of shape (n,), nuisance parameters included. A model
-    subclasses this with its couplings and widths as ``functools.cached_property``: computed once a batch, shared
-    by all likelihoods, gone with the batch.
+    Parameters are read as attributes, ``point.m_aprime`` of shape (n,), nuisance parameters included. A
+    model subclasses this with its couplings and widths as ``functools.cached_property``: computed once a
+    batch, shared by all likelihoods, gone with the batch.
     """
 
     columns: Columns
@@ -79,6 +79,11 @@ class Model(Protocol):
         ...
 
     @property
+    def ranges(self) -> Mapping[str, Prior]:
+        """Natural range of each parameter: where likelihoods are tested; a fit chooses its own priors."""
+        ...
+
+    @property
     def derived(self) -> tuple[Quantity, ...]:
         """Quantities of the point that a chain stores if their inputs exist."""
         ...
@@ -110,6 +115,10 @@ class _Recorded(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._columns)
+
+    def values(self) -> ValuesView[Array]:
+        """Return all columns without taking note (`Point.n` looks at one)."""
+        return self._columns.values()
 
 
 def probe(model: Model, names: tuple[str, ...], extra: tuple[str, ...] = ()) -> dict[str, set[str]]:

@@ -159,16 +159,14 @@ class ParameterSpace:
         columns = {name: np.full(len(values), value) for name, value in self.fixed.items()}
         columns |= {name: values[:, i] for i, name in enumerate(self.names)}
         return np.column_stack(
-            [
-                coordinate.from_physical(values[:, i], columns)
-                for i, coordinate in enumerate(self.coordinates)
-            ]
+            [coordinate.from_physical(values[:, i], columns) for i, coordinate in enumerate(self.coordinates)]
         )
 
     def log_density(self, values: Array) -> Array:
         """Return ln prior (n,) of physical values (n, dim), with respect to them (no Jacobian)."""
         values = as_points(values, self.dim)
-        return np.sum([prior.log_density(values[:, i]) for i, prior in enumerate(self.priors)], axis=0)
+        terms = (prior.log_density(values[:, i]) for i, prior in enumerate(self.priors))
+        return sum(terms, np.zeros(len(values)))
 
     def from_unit_cube(self, u: Array) -> Array:
         """Return walker coordinates (n, dim) of points `u` (n, dim) in the unit cube."""

@@ -1,0 +1,238 @@
+"""Reading a chain file: samples by name, with what the file says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from globalfit.chains.tables import Row, read_table, read_text
+
+from globalfit.arrays import Array
+from globalfit.coordinates import Linear, Log, SignedLog
+from globalfit.errors import ChainError, did_you_mean
+from globalfit.sampling.run import LOG_POSTERIOR
+from globalfit.sampling.stopping import Verdict, assess
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A chain, read into memory; no plug-in is needed.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    names : tuple of str
+        Sampled parameters.
+    values : (steps, walkers, dim)
+        Their physical values.
+    log_prob : (steps, walkers)
+        ln posterior density of the physical values.
+    blobs : structured (steps, walkers)
+        ``lnprior``, ``ll_<likelihood>``, ``d_<derived quantity>``.
+    accepted : (walkers,)
+        Accepted proposals.
+    parameters, likelihoods, derived : list of dict
+        Tables of the file.
+    config, resolved, run, environment, warnings
+        The fit file as given, the resolved fit, seed and segments of the run, versions, remarks.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    values: Array
+    log_prob: Array
+    blobs: np.ndarray[Any, Any]
+    accepted: Array
+    parameters: list[Row]
+    likelihoods: list[Row]
+    derived: list[Row]
+    config: str
+    resolved: dict[str, Any]
+    run: dict[str, Any]
+    environment: dict[str, str]
+    warnings: list[str]
+    attributes: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Chain:
+        """Read a chain file.
+
+        Raises
+        ------
+        ChainError
+            If it is missing, is not a globalfit chain, is damaged or holds no step.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise ChainError(str(path), "is not a file", "name a chain, such as the -o of 'globalfit run'")
+        try:
+            with h5py.File(path, "r") as file:
+                if "globalfit" not in file or "mcmc" not in file:
+                    raise ChainError(
+                        str(path), "is not a globalfit chain", "read other emcee files with emcee itself"
+                    )
+                return cls._read(path, file)
+        except (OSError, KeyError, ValueError) as error:
+            raise ChainError(
+                str(path), f"cannot be read as a chain: {error}", "was it copied whole?"
+            ) from error
+
+    @classmethod
+    def _read(cls, path: Path, file: h5py.File) -> Chain:
+        mcmc, group = file["mcmc"], file["globalfit"]
+        steps = int(mcmc.attrs["iteration"])
+        if steps < 1:
+            raise ChainError(str(path), "holds no step yet", "continue it with 'globalfit run'")
+        parameters = read_table(group, "parameters")
+        return cls(
+            path=path,
+            names=tuple(row["name"] for row in parameters if row["role"] == "sampled"),
+            values=mcmc["chain"][:steps],
+            log_prob=mcmc["log_prob"][:steps],
+            blobs=mcmc["blobs"][:steps],
+            accepted=mcmc["accepted"][()],
+            parameters=parameters,
+            likelihoods=read_table(group, "likelihoods"),
+            derived=read_table(group, "derived"),
+            config=read_text(group, "config"),
+            resolved=json.loads(read_text(group, "config_resolved")),
+            run=json.loads(read_text(group, "run")),
+            environment=json.loads(read_text(group, "environment")),
+            warnings=json.loads(read_text(group, "warnings")),
+            attributes={name: _plain(value) for name, value in group.attrs.items()},
+        )
+
+    @property
+    def steps(self) -> int:
+        """Stored steps per walker."""
+        return len(self.values)
+
+    @property
+    def walkers(self) -> int:
+        """Number of walkers."""
+        return len(self.accepted)
+
+    @property
+    def interrupted(self) -> bool:
+        """True if the last stretch of the run was interrupted."""
+        segments = self.run["segments"]
+        return bool(segments) and segments[-1]["reason"] == "interrupted"
+
+    @property
+    def acceptance(self) -> float:
+        """Mean share of accepted proposals."""
+        return float(self.accepted.mean() / self.steps)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether the chain is converged, with autocorrelation times and the steps to discard."""
+        return self.assess()
+
+    def assess(self, discard: int | None = None) -> Verdict:
+        """Judge the chain with `discard` steps left out; by default their number is chosen from the chain."""
+        if discard is not None:
+            self._refuse_discard(discard)
+        columns = [
+            _coordinate(self.row(name)).from_physical(self.values[..., i], {})
+            for i, name in enumerate(self.names)
+        ]
+        samples = np.stack([*columns, self.log_prob], axis=-1)
+        return assess(samples, (*self.names, LOG_POSTERIOR), discard=discard)
+
+    def _refuse_discard(self, discard: int) -> None:
+        if not 0 <= discard < self.steps:
+            raise ChainError(
+                str(self.path), f"discard = {discard} leaves nothing of {self.steps} steps", "discard fewer"
+            )
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Names that `get` knows: sampled parameters, derived quantities, ``ll_*`` and ``lnprior``."""
+        fields: tuple[str, ...] = self.blobs.dtype.names or ()
+        return (*self.names, *(field.removeprefix("d_") for field in fields))
+
+    def get(self, name: str, *, discard: int | None = None, flat: bool = True) -> Array:
+        """Return the samples of a parameter, a derived quantity, ``ll_*``, ``lnprior`` or ``log_prob``.
+
+        Parameters
+        ----------
+        name : str
+            What to return.
+        discard : int, optional
+            Steps left out at the start; the verdict's by default.
+        flat : bool
+            One axis (steps x walkers), or two (steps, walkers).
+
+        Raises
+        ------
+        ChainError
+            If there is no such quantity, or `discard` leaves nothing.
+        """
+        discard = self.verdict.discard if discard is None else discard
+        self._refuse_discard(discard)
+        samples = self._all(name)[discard:]
+        return samples.reshape(-1) if flat else samples
+
+    def _all(self, name: str) -> Array:
+        if name in self.names:
+            return self.values[..., self.names.index(name)]
+        if name == "log_prob":
+            return self.log_prob
+        fields: tuple[str, ...] = self.blobs.dtype.names or ()
+        for field in (name, f"d_{name}"):
+            if field in fields:
+                column: Array = self.blobs[field]
+                return column
+        raise ChainError(str(self.path), f"has no quantity '{name}'", did_you_mean(name, self.quantities))
+
+    def row(self, name: str) -> Row:
+        """Return the table row of a parameter or derived quantity."""
+        for row in (*self.parameters, *self.derived):
+            if row["name"] == name:
+                return row
+        return {"name": name, "label": "", "unit": "", "scale": "linear", "low": np.nan, "high": np.nan}
+
+    def best(self) -> dict[str, float]:
+        """Return every stored quantity at the sample with the highest ln likelihood."""
+        total = sum(
+            (self.blobs[f"ll_{row['name']}"] for row in self.likelihoods), np.zeros_like(self.log_prob)
+        )
+        step, walker = np.unravel_index(int(np.argmax(total)), total.shape)
+        return {name: float(self._all(name)[step, walker]) for name in self.quantities}
+
+    def to_dataframe(self, *, discard: int | None = None) -> pandas.DataFrame:
+        """Return the kept samples as a pandas DataFrame: parameters, ln posterior, and the blobs.
+
+        Raises
+        ------
+        ChainError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ChainError(str(self.path), "to_dataframe needs pandas", "pip install pandas") from None
+        names = (*self.names, "log_prob", *self.quantities[len(self.names) :])
+        return pandas.DataFrame({name: self.get(name, discard=discard) for name in names})
+
+
+def _coordinate(row: Row) -> Linear | Log | SignedLog:
+    """Coordinate in which a parameter is judged: that of its prior's scale."""
+    if row["scale"] == "log":
+        return Log()
+    if row["scale"] == "signed-log":
+        return SignedLog(float(json.loads(row["prior"])["low"]))
+    return Linear()
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

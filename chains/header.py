@@ -1,0 +1,109 @@
+"""What a chain file says of its fit: all that a reader needs, without the plug-ins."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from globalfit.chains.tables import write_table, write_text
+
+from globalfit import __version__
+from globalfit import likelihood as contract
+from globalfit.sampling.ensemble import MOVES
+
+if TYPE_CHECKING:
+    from globalfit.fit import Fit
+
+SCHEMA = 1
+
+PARAMETER_COLUMNS = ("name", "label", "unit", "role", "prior", "scale", "low", "high", "value", "tied")
+LIKELIHOOD_COLUMNS = ("name", "class", "version", "measurement", "reference", "data", "source")
+DERIVED_COLUMNS = ("name", "label", "unit", "kind")
+
+
+def write_header(group: h5py.Group, fit: Fit) -> None:
+    """Write the description of `fit` into the group ``/globalfit``."""
+    group.attrs["schema"] = SCHEMA
+    group.attrs["fingerprint"] = fit.fingerprint
+    group.attrs["as_of"] = fit.as_of.isoformat()
+    group.attrs["model"] = fit.posterior.model.name
+    write_text(group, "config", fit.text)
+    write_text(group, "config_resolved", json.dumps(fit.resolved))
+    write_text(group, "environment", json.dumps(environment()))
+    write_text(group, "warnings", json.dumps(list(fit.warnings)))
+    write_table(group, "parameters", _parameters(fit), PARAMETER_COLUMNS)
+    write_table(group, "likelihoods", _likelihoods(fit), LIKELIHOOD_COLUMNS)
+    write_table(group, "derived", _derived(fit), DERIVED_COLUMNS)
+
+
+def blob_fields(fit: Fit) -> tuple[str, ...]:
+    """Return the names of the blobs: ln prior, ln L per likelihood, observables, derived quantities."""
+    posterior = fit.posterior
+    derived = (*posterior.observables, *(quantity.name for quantity in posterior.derived))
+    return ("lnprior", *(f"ll_{name}" for name in posterior.likelihoods), *(f"d_{name}" for name in derived))
+
+
+def environment() -> dict[str, str]:
+    """Return the versions a chain was made with."""
+    found = {"python": platform.python_version(), "platform": platform.platform(), "globalfit": __version__}
+    for package in ("numpy", "scipy", "emcee", "h5py"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a dependency that another package provides
+            found[package] = "unknown"
+    return found | {"hdf5": h5py.version.hdf5_version, "moves": MOVES}
+
+
+def _parameters(fit: Fit) -> list[dict[str, Any]]:
+    space = fit.posterior.space
+    declared = {parameter.name: parameter for parameter in fit.posterior.model.parameters}
+    for likelihood in fit.posterior.likelihoods.values():
+        declared |= {parameter.name: parameter for parameter in contract.nuisances(likelihood)}
+    rows = []
+    for name, prior in zip(space.names, space.priors, strict=True):
+        low, high = prior.quantile(np.array([0.0, 1.0]))
+        said = json.dumps(fit.resolved["parameters"][name]["prior"])
+        rows.append(_row(declared[name], "sampled", prior=said, scale=prior.scale, low=low, high=high))
+    for name, value in space.fixed.items():
+        role = "default" if name in fit.defaults else "fixed"
+        rows.append(_row(declared[name], role, value=value))
+    rows += [_row(declared[name], "tied", tied=other) for name, other in space.tied.items()]
+    return rows
+
+
+def _row(declared: Any, role: str, **more: Any) -> dict[str, Any]:
+    blank = {"prior": "", "scale": "", "low": np.nan, "high": np.nan, "value": np.nan, "tied": ""}
+    given = {"name": declared.name, "label": declared.label, "unit": declared.unit, "role": role}
+    return blank | given | more
+
+
+def _likelihoods(fit: Fit) -> list[dict[str, Any]]:
+    rows = []
+    for name, likelihood in fit.posterior.likelihoods.items():
+        resolved = fit.resolved["likelihoods"][name]
+        rows.append(
+            {
+                "name": name,
+                "class": str(resolved["class"]),
+                "version": contract.version(likelihood),
+                "measurement": str(getattr(likelihood, "measurement", "")),
+                "reference": str(likelihood.reference),
+                "data": " ".join(contract.data_ids(likelihood)),
+                "source": str(resolved.get("source", "")),
+            }
+        )
+    return rows
+
+
+def _derived(fit: Fit) -> list[dict[str, Any]]:
+    rows = [
+        {"name": name, "label": "", "unit": "", "kind": "observable"} for name in fit.posterior.observables
+    ]
+    rows += [
+        {"name": q.name, "label": q.label, "unit": q.unit, "kind": "derived"} for q in fit.posterior.derived
+    ]
+    return rows

@@ -1,0 +1,142 @@
+"""What a chain says, in numbers: the verdict first, then intervals, best point and ln L per experiment."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from globalfit.arrays import strict
+from globalfit.chains.chain import Chain
+
+BINS = 100  # of the prior's range, to look at its edges
+PILED = 0.25  # density at an edge, relative to the highest, above which a parameter is prior-bounded
+
+
+@dataclass(frozen=True)
+class Row:
+    """A quantity of the posterior: median, 68 and 95 % central intervals, value at the best point."""
+
+    name: str
+    unit: str
+    median: float
+    low68: float
+    high68: float
+    low95: float
+    high95: float
+    best: float
+    tau: float | None = None
+    ess: float | None = None
+    bounded: str = ""  # "low", "high" or both: the posterior runs into that edge of its prior
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of ``globalfit summary``."""
+
+    file: str
+    model: str
+    as_of: str
+    steps: int
+    walkers: int
+    discard: int
+    acceptance: float
+    converged: bool
+    reasons: tuple[str, ...]
+    rows: tuple[Row, ...]
+    derived: tuple[Row, ...]
+    fixed: dict[str, float]
+    likelihoods: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; numbers that are not finite become None.
+
+        Intervals of a chain that is not converged are None too: they would not be intervals.
+        """
+        found = {name: strict(value) for name, value in asdict(self).items()}
+        if not self.converged:
+            for row in (*found["rows"], *found["derived"]):
+                row |= dict.fromkeys(("median", "low68", "high68", "low95", "high95"))
+        return found
+
+
+def summarise(chain: Chain, *, discard: int | None = None) -> Summary:
+    """Summarise a chain.
+
+    Parameters
+    ----------
+    chain : Chain
+        The chain.
+    discard : int, optional
+        Steps to leave out at the start; chosen from the chain by default.
+    """
+    verdict = chain.verdict if discard is None else chain.assess(discard)
+    best = chain.best()
+    rows = [
+        replace(
+            _row(chain, name, verdict.discard, best[name]),
+            tau=verdict.tau[name],
+            ess=verdict.ess[name],
+            bounded=_bounded(chain, name, verdict.discard),
+        )
+        for name in chain.names
+    ]
+    derived = [_row(chain, row["name"], verdict.discard, best[row["name"]]) for row in chain.derived]
+    likelihoods = [
+        {
+            "name": row["name"],
+            "measurement": row["measurement"],
+            "reference": row["reference"],
+            "best": best[f"ll_{row['name']}"],
+            "mean": float(chain.get(f"ll_{row['name']}", discard=verdict.discard).mean()),
+        }
+        for row in chain.likelihoods
+    ]
+    return Summary(
+        file=str(chain.path),
+        model=str(chain.attributes.get("model", "")),
+        as_of=str(chain.attributes.get("as_of", "")),
+        steps=chain.steps,
+        walkers=chain.walkers,
+        discard=verdict.discard,
+        acceptance=chain.acceptance,
+        converged=verdict.converged,
+        reasons=verdict.reasons,
+        rows=tuple(rows),
+        derived=tuple(derived),
+        fixed={row["name"]: row["value"] for row in chain.parameters if row["role"] in ("fixed", "default")},
+        likelihoods=tuple(likelihoods),
+        warnings=tuple(chain.warnings),
+    )
+
+
+def _row(chain: Chain, name: str, discard: int, best: float) -> Row:
+    samples = chain.get(name, discard=discard)
+    low95, low68, median, high68, high95 = np.quantile(samples, [0.025, 0.16, 0.5, 0.84, 0.975])
+    return Row(
+        name=name,
+        unit=str(chain.row(name)["unit"]),
+        median=float(median),
+        low68=float(low68),
+        high68=float(high68),
+        low95=float(low95),
+        high95=float(high95),
+        best=best,
+    )
+
+
+def _bounded(chain: Chain, name: str, discard: int) -> str:
+    """Name the edges of the prior at which the posterior piles up instead of falling off."""
+    row = chain.row(name)
+    low, high = row["low"], row["high"]
+    if not (math.isfinite(low) and math.isfinite(high)) or row["scale"] == "signed-log":
+        return ""
+    samples = chain.get(name, discard=discard)
+    if row["scale"] == "log":
+        samples, low, high = np.log(samples), math.log(low), math.log(high)
+    place = (samples - low) / (high - low)
+    counts = np.histogram(place, bins=BINS, range=(0.0, 1.0))[0]
+    edges = (("low", counts[0]), ("high", counts[-1]))
+    return " and ".join(edge for edge, count in edges if count > PILED * counts.max())

@@ -1,0 +1,50 @@
+"""The conformance test of a plug-in by name: what ``globalfit test-likelihood`` runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from globalfit import likelihood as contract
+from globalfit.errors import PluginError
+from globalfit.likelihood import Likelihood
+from globalfit.model import Model
+from globalfit.one_point import as_batched
+from globalfit.registry import load, load_file
+from globalfit.testing import Finding, check_likelihood
+
+
+def findings_for(name: str, model_name: str, points: int = 64, seed: int = 0) -> list[Finding]:
+    """Test a likelihood on points of a model's natural ranges.
+
+    Parameters
+    ----------
+    name : str
+        A plug-in, or ``file.py:Class``.
+    model_name : str
+        The model that provides the points.
+    points, seed : int
+        How many points, and the seed they are drawn with.
+
+    Raises
+    ------
+    PluginError
+        If either plug-in cannot be loaded or needs options it has no default for.
+    """
+    cls = load_file(name, Path.cwd()) if ":" in name else load("likelihood", name)
+    try:
+        likelihood: Likelihood = cls()
+        model: Model = load("model", model_name)()
+    except TypeError as error:
+        raise PluginError(name, f"cannot be made without options: {error}", "give its fields defaults") from None
+    rng = np.random.default_rng(seed)
+    columns = {key: prior.quantile(rng.random(points)) for key, prior in model.ranges.items()}
+    for parameter in contract.nuisances(likelihood):
+        if parameter.prior is not None:
+            columns[parameter.name] = parameter.prior.quantile(rng.random(points))
+    try:
+        likelihood = as_batched(likelihood, model.point(columns))
+    except AttributeError:  # what is missing is found and told by the test itself
+        pass
+    return check_likelihood(likelihood, model, columns=columns)

@@ -1,0 +1,135 @@
+"""A fit: a posterior, how it is sampled, and the identity by which a chain recognises it."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from globalfit.posterior import Posterior
+from globalfit.tables import SamplerTable
+
+if TYPE_CHECKING:
+    from globalfit.chains.chain import Chain
+    from globalfit.sampling.run import Progress
+
+# Keys of the resolved fit that may change when a chain is continued.
+RUN_CONTROL = ("steps", "max_steps", "target")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit file, read: what to evaluate and how to sample it.
+
+    Attributes
+    ----------
+    posterior : Posterior
+        Callable on walker coordinates (n, dim).
+    sampler : SamplerTable
+        Settings of the sampler.
+    as_of : datetime.date
+        Date whose measurements are used.
+    resolved : dict
+        Everything the posterior and the chain depend on, in plain JSON types.
+    defaults : dict
+        Parameters the fit does not name, with what they take.
+    warnings : tuple of str
+        One-line remarks: slow likelihoods, what the model warns of.
+    """
+
+    path: Path
+    text: str
+    posterior: Posterior
+    sampler: SamplerTable
+    as_of: datetime.date
+    resolved: dict[str, Any]
+    defaults: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the canonical resolved fit; a chain is continued only by the fit that began it."""
+        return fingerprint(self.resolved)
+
+    def run(
+        self,
+        output: str | Path,
+        *,
+        steps: int | None = None,
+        steps_more: int | None = None,
+        target_ess: int | None = None,
+        fresh: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        notice: Callable[[str], None] = lambda line: None,
+    ) -> Chain:
+        """Sample the posterior into the HDF5 file `output`, or continue what is there.
+
+        Parameters
+        ----------
+        output : path
+            The chain file.
+        steps : int, optional
+            Total number of stored steps per walker; the target is then ignored.
+        steps_more : int, optional
+            Steps per walker to add to what is there.
+        target_ess : int, optional
+            Effective samples at which to stop, instead of the fit file's target.
+        fresh : bool
+            Move an existing chain aside instead of continuing it.
+        progress : callable, optional
+            Called with a `Progress` after every block of steps.
+        notice : callable, optional
+            Called with one line if a chain is continued or moved aside.
+
+        Returns
+        -------
+        Chain
+            The chain, open for reading.
+
+        Raises
+        ------
+        ChainError
+            If the file exists and is not a chain of this fit; the differing keys are named.
+        SamplingError
+            If no start can be found.
+        """
+        from globalfit.chains.chain import Chain
+        from globalfit.chains.store import open_store
+        from globalfit.sampling.run import run
+
+        store = open_store(Path(output), self, fresh=fresh)
+        if store.moved:
+            notice(f"moved the old chain to {store.moved}")
+        if store.steps:
+            notice(f"continuing {output} after {store.steps} steps")
+        run(self, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress)
+        return Chain.open(output)
+
+
+def canonical(resolved: dict[str, Any]) -> str:
+    """Return the canonical JSON of a resolved fit, run-control keys left out."""
+    kept = {**resolved, "sampler": {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}}
+    return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+
+
+def fingerprint(resolved: dict[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON of a resolved fit."""
+    return hashlib.sha256(canonical(resolved).encode()).hexdigest()
+
+
+def differences(old: object, new: object, key: str = "") -> list[str]:
+    """Return ``key: old -> new`` for every leaf in which two resolved fits differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: list[str] = []
+        for name in [*old, *(name for name in new if name not in old)]:
+            found += differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+        return found
+    return [] if old == new else [f"{key}: {_shown(old)} -> {_shown(new)}"]
+
+
+def _shown(value: object) -> str:
+    return "absent" if value is None else json.dumps(value)

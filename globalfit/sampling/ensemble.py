@@ -1,0 +1,112 @@
+"""The emcee loop: a pure function from one state of the ensemble to a block of steps and the next state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import emcee
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.posterior import Posterior
+from globalfit.sampling.moves import BlockDEMove
+from globalfit.sampling.state import Block, State
+
+# Named in the fingerprint of a fit: a chain is not continued with other moves.
+MOVES = "block-de(median=0.67, width=0.9, jump=0.15)"
+
+
+def default_moves() -> list[tuple[Any, float]]:
+    """Return the emcee moves that `MOVES` names."""
+    return [(BlockDEMove(), 1.0)]
+
+
+def advance(
+    posterior: Posterior,
+    state: State,
+    steps: int,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    seconds: float = 10.0,
+    moves: Sequence[tuple[Any, float]] | None = None,
+) -> tuple[Block, State]:
+    """Advance an ensemble by up to `steps` steps.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What to sample.
+    state : State
+        Where the ensemble is.
+    steps : int
+        Number of steps; fewer are done if `stop` says so or `seconds` have passed, at least one in any case.
+    stop : callable
+        Asked after every step.
+    seconds : float
+        Wall time after which the block ends.
+    moves : sequence of (emcee move, weight), optional
+        Other moves than the default ones.
+
+    Returns
+    -------
+    Block, State
+        How a run is cut into blocks does not change a bit of what they hold together.
+    """
+    walkers, dim = state.coords.shape
+    sampler = emcee.EnsembleSampler(
+        walkers, dim, posterior.walk, moves=list(moves or default_moves()), vectorize=True, blobs_dtype=float
+    )
+    first = emcee.State(
+        state.coords, log_prob=state.log_prob, blobs=state.blobs, random_state=state.random, copy=True
+    )
+    end = time.monotonic() + seconds
+    for _ in sampler.sample(first, iterations=steps, skip_initial_state_check=True):
+        if stop() or time.monotonic() > end:
+            break
+    done: int = sampler.backend.iteration
+    coords: Array = sampler.get_chain()
+    blobs: Array = sampler.get_blobs().reshape(done, walkers, -1)
+    described = _describe(posterior, coords, state)
+    after = State(
+        coords[-1],
+        sampler.get_log_prob()[-1],
+        blobs[-1],
+        described[-1],
+        sampler.random_state,
+        state.step + done,
+    )
+    densities = 1 + len(
+        posterior.likelihoods
+    )  # ln prior and the ln likelihoods: their sum is the ln posterior
+    block = Block(
+        coords=coords,
+        values=described[:, :, :dim],
+        log_prob=blobs[:, :, :densities].sum(axis=2),
+        blobs=np.concatenate([blobs, described[:, :, dim:]], axis=2),
+        accepted=np.asarray(sampler.backend.accepted, dtype=np.float64),
+    )
+    return block, after
+
+
+def describe(posterior: Posterior, coords: Array) -> Array:
+    """Return physical values and derived quantities (n, dim + derived) at walker coordinates (n, dim)."""
+    return np.hstack([posterior.space.physical(coords), posterior.derive(coords)])
+
+
+def _describe(posterior: Posterior, coords: Array, before: State) -> Array:
+    """Describe every step of a block; walkers that stayed keep their numbers.
+
+    Step by step, so that the same points are always evaluated together however a run is cut into blocks:
+    the last bit of a vectorised function can depend on the length of the array.
+    """
+    described = np.empty((*coords.shape[:2], before.described.shape[1]))
+    last_coords, last = before.coords, before.described
+    for i, here in enumerate(coords):
+        described[i] = last
+        moved = np.any(here != last_coords, axis=1)
+        if moved.any():
+            described[i, moved] = describe(posterior, here[moved])
+        last_coords, last = here, described[i]
+    return described

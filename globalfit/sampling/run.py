@@ -1,0 +1,259 @@
+"""A run: start or continue, advance block by block, store each, stop when it is enough."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.errors import SamplingError
+from globalfit.sampling.ensemble import advance
+from globalfit.sampling.start import start
+from globalfit.sampling.state import Block, State
+from globalfit.sampling.stopping import Verdict, assess
+
+if TYPE_CHECKING:
+    from globalfit.fit import Fit
+
+BLOCK = 64  # steps a block; the store's chunks have the same length
+WATCHED = 32  # walkers used for the estimates shown while a run goes on
+LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
+GROWTH = 1.25  # a chain is assessed each time it has grown by this factor
+
+
+class Store(Protocol):
+    """Where a chain is kept."""
+
+    @property
+    def state(self) -> State | None:
+        """State to go on from; None for a new chain."""
+        ...
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the stored chain."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps stored."""
+        ...
+
+    def samples(self) -> Array:
+        """Return the walker coordinates and ln posterior of all stored steps (steps, walkers, dim + 1)."""
+        ...
+
+    def begin(self, state: State, seed: int) -> None:
+        """Create the file."""
+        ...
+
+    def append(self, block: Block, state: State) -> None:
+        """Add a block of steps; when this returns they are stored."""
+        ...
+
+    def finish(self, reason: str) -> None:
+        """Write why the run ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a run is doing; tau and ESS are estimates and nan until there is one."""
+
+    steps: int
+    walkers: int
+    acceptance: float
+    tau: float
+    ess: float
+    steps_wanted: int | None  # given by the user
+    ess_wanted: int | None
+    seconds: float
+    seconds_left: float
+    finished: str = ""  # "", "converged", "steps", "max-steps", "interrupted"
+
+
+def run(
+    fit: Fit,
+    store: Store,
+    *,
+    steps: int | None = None,
+    steps_more: int | None = None,
+    target_ess: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> str:
+    """Sample `fit` into `store`; see `Fit.run`.
+
+    Returns
+    -------
+    str
+        Why it ended: "converged", "steps", "max-steps" or "interrupted".
+
+    Raises
+    ------
+    SamplingError
+        If no start can be found or the steps asked for are already there.
+    """
+    total = _total(fit, store, steps, steps_more, target_ess)
+    wanted = None if total is not None else target_ess or fit.sampler.target.ess
+    state = store.state
+    if state is None:
+        seed = fit.sampler.seed if fit.sampler.seed is not None else secrets.randbits(64)
+        point = fit.sampler.point if fit.sampler.start == "point" else None
+        state = start(fit.posterior, fit.sampler.walkers, seed, point=point)
+        store.begin(state, seed)
+    watch = _Watch(fit, store, state, total, wanted, progress)
+    with interruptible() as stop:
+        while not (reason := watch.finished()):
+            if stop():
+                reason = "interrupted"
+                break
+            limit = total or fit.sampler.max_steps
+            count = min(BLOCK - state.step % BLOCK, limit - state.step)
+            block, state = advance(fit.posterior, state, count, stop=stop)
+            store.append(block, state)
+            watch.see(block)
+        store.finish(reason)
+        watch.show(reason)
+    return reason
+
+
+def _total(
+    fit: Fit, store: Store, steps: int | None, steps_more: int | None, target_ess: int | None
+) -> int | None:
+    """Return the number of steps to reach, or None to run to the target."""
+    if steps is not None and steps_more is not None:
+        raise SamplingError("run", "both steps and steps-more are given", "give one of the two")
+    if steps_more is not None:
+        if steps_more < 1:
+            raise SamplingError("run", f"steps-more = {steps_more}", "give a positive number")
+        return store.steps + steps_more
+    if target_ess is not None:
+        if target_ess < 1:
+            raise SamplingError("run", f"target-ess = {target_ess}", "give a positive number")
+        return None if steps is None else steps
+    total = steps if steps is not None else fit.sampler.steps
+    if total is not None and total < 1:
+        raise SamplingError("run", f"steps = {total}", "give a positive number")
+    return total
+
+
+class _Watch:
+    """Follows a run: decides when it is finished and estimates the time left."""
+
+    def __init__(
+        self,
+        fit: Fit,
+        store: Store,
+        state: State,
+        total: int | None,
+        wanted: int | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.total, self.wanted, self.progress = total, wanted, progress
+        self.names = (*fit.posterior.space.names, LOG_POSTERIOR)
+        self.limit = total or fit.sampler.max_steps
+        self.walkers = len(state.coords)
+        self.samples: list[Array] = [store.samples()] if store.steps else []
+        self.before = self.steps = store.steps
+        self.accepted = 0.0
+        self.began = time.monotonic()
+        self.verdict: Verdict | None = None
+        self.next_check = max(4 * BLOCK, math.ceil(self.steps))
+
+    def see(self, block: Block) -> None:
+        self.samples.append(np.dstack([block.coords, block.log_prob]))
+        self.steps += len(block.coords)
+        self.accepted += float(block.accepted.sum())
+        self.show("")
+
+    def finished(self) -> str:
+        """Return why the run is over, or an empty string."""
+        if self.total is not None and self.steps >= self.total:
+            return "steps"
+        if self.steps and self.steps >= self.next_check:
+            self._assess()
+            self.next_check = math.ceil(self.steps * GROWTH)
+        if self.total is None and self.verdict is not None and self._enough(self.verdict):
+            return "converged"
+        return "max-steps" if self.steps >= self.limit else ""
+
+    def _assess(self) -> None:
+        """Estimate from some walkers; if that looks finished, judge by all of them."""
+        samples = np.concatenate(self.samples)
+        self.samples = [samples]
+        chosen = np.linspace(0, self.walkers - 1, min(WATCHED, self.walkers)).astype(int)
+        verdict = assess(samples[:, chosen], self.names)
+        self.verdict = _scaled(verdict, self.walkers)
+        if self.total is None and self._enough(self.verdict):
+            self.verdict = assess(samples, self.names)
+
+    def _enough(self, verdict: Verdict) -> bool:
+        return verdict.converged and verdict.worst_ess >= (self.wanted or 0)
+
+    def show(self, finished: str) -> None:
+        if self.progress is None:
+            return
+        seconds = time.monotonic() - self.began
+        done = self.steps - self.before
+        tau = self.verdict.worst_tau if self.verdict else math.nan
+        kept = self.steps - self.verdict.discard if self.verdict else 0
+        self.progress(
+            Progress(
+                steps=self.steps,
+                walkers=self.walkers,
+                acceptance=self.accepted / (done * self.walkers) if done else math.nan,
+                tau=tau,
+                ess=kept * self.walkers / tau if self.verdict else math.nan,
+                steps_wanted=self.total,
+                ess_wanted=self.wanted,
+                seconds=seconds,
+                seconds_left=self._steps_left(tau) * seconds / done if done else math.nan,
+                finished=finished,
+            )
+        )
+
+    def _steps_left(self, tau: float) -> float:
+        if self.total is not None:
+            return self.total - self.steps
+        if not math.isfinite(tau) or self.verdict is None:
+            return math.nan
+        kept = max((self.wanted or 0) * tau / self.walkers, 50 * tau)
+        return min(max(kept + self.verdict.discard - self.steps, 0), self.limit - self.steps)
+
+
+def _scaled(verdict: Verdict, walkers: int) -> Verdict:
+    """Return a verdict drawn from some walkers, for all of them."""
+    factor = walkers / verdict.walkers
+    ess = {name: value * factor for name, value in verdict.ess.items()}
+    return Verdict(verdict.steps, walkers, verdict.discard, verdict.tau, ess, verdict.reasons)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    kept = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(which: int, frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    try:
+        for which in kept:
+            signal.signal(which, ask)
+        yield asked.is_set
+    finally:
+        for which, handler in kept.items():
+            signal.signal(which, handler)

@@ -1,0 +1,127 @@
+"""When a chain is long enough: autocorrelation time, effective samples, and a verdict with reasons."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import emcee
+import numpy as np
+
+from globalfit.arrays import Array
+
+LENGTH = 50  # a chain must be this many autocorrelation times long: emcee's rule
+BURN_IN = 10  # autocorrelation times discarded at the start
+DRIFT = 4.0  # standard errors by which the two halves may differ
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a chain can be trusted, as far as one ensemble can tell.
+
+    Attributes
+    ----------
+    tau : dict of str to float
+        Integrated autocorrelation time in steps, emcee's estimate; nan if a walker never moved.
+    ess : dict of str to float
+        Effective samples: kept steps x walkers / tau.
+    discard : int
+        Steps left out at the start.
+    reasons : tuple of str
+        What is wrong; empty for a converged chain.
+    """
+
+    steps: int
+    walkers: int
+    discard: int
+    tau: dict[str, float]
+    ess: dict[str, float]
+    reasons: tuple[str, ...]
+
+    @property
+    def converged(self) -> bool:
+        """True if nothing speaks against it."""
+        return not self.reasons
+
+    @property
+    def worst_tau(self) -> float:
+        """Longest autocorrelation time; nan if one is."""
+        return float(np.max(list(self.tau.values()))) if self.tau else math.nan
+
+    @property
+    def worst_ess(self) -> float:
+        """Fewest effective samples; nan if a tau is."""
+        return float(np.min(list(self.ess.values()))) if self.ess else math.nan
+
+
+def autocorrelation_times(samples: Array) -> Array:
+    """Return the integrated autocorrelation time (quantities,) of `samples` (steps, walkers, quantities).
+
+    Goodman & Weare's estimate averaged over walkers, as in emcee (Sokal's window, c = 5).
+    """
+    if len(samples) < 4:
+        return np.full(samples.shape[2], np.nan)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        tau = emcee.autocorr.integrated_time(samples, c=5, tol=0, quiet=True)
+    return np.asarray(tau, dtype=np.float64)
+
+
+def burn_in(samples: Array) -> int:
+    """Return the number of steps to discard: ten autocorrelation times, at most half the chain."""
+    half = len(samples) // 2
+    tau = autocorrelation_times(samples[half:])
+    return half if not np.isfinite(tau).all() else int(min(half, math.ceil(BURN_IN * tau.max())))
+
+
+def assess(samples: Array, names: Sequence[str], *, discard: int | None = None) -> Verdict:
+    """Judge a chain of one ensemble.
+
+    It is converged if every autocorrelation time is finite, the kept part is 50 of them long, no walker is
+    stuck, and the means of its two halves agree. One ensemble cannot see a mode that no walker found.
+
+    Parameters
+    ----------
+    samples : (steps, walkers, quantities)
+        In the coordinates in which the chain is judged.
+    names : sequence of str
+        Of the quantities.
+    discard : int, optional
+        Steps to leave out; chosen from the chain by default.
+    """
+    steps, walkers = samples.shape[:2]
+    discard = burn_in(samples) if discard is None else discard
+    kept = samples[discard:]
+    tau = autocorrelation_times(kept)
+    ess = len(kept) * walkers / tau
+    reasons: list[str] = []
+    stuck = int(np.sum(np.all(kept == kept[:1], axis=(0, 2)))) if len(kept) else walkers
+    if stuck:
+        reasons.append(f"{stuck} of {walkers} walkers never moved; run longer, or reparametrise")
+    for name, time in zip(names, tau, strict=True):
+        if not np.isfinite(time):
+            reasons.append(f"the autocorrelation time of '{name}' cannot be estimated; run longer")
+    finite = np.isfinite(tau)
+    if finite.any() and len(kept) < LENGTH * tau[finite].max():
+        worst = names[int(np.nanargmax(tau))]
+        times = len(kept) / tau[finite].max()
+        reasons.append(
+            f"{len(kept)} kept steps are {times:.0f} autocorrelation times of '{worst}'; {LENGTH} are needed"
+        )
+    first, second = np.array_split(kept, 2)
+    if len(first) > 1 and finite.any():
+        error = np.std(kept, axis=(0, 1)) * np.sqrt(4.0 / ess)
+        shift = np.abs(first.mean(axis=(0, 1)) - second.mean(axis=(0, 1)))
+        for name, far in zip(names, shift > DRIFT * error, strict=True):
+            if far:
+                reasons.append(f"'{name}' still drifts: the halves of the chain differ; run longer")
+    return Verdict(
+        steps,
+        walkers,
+        discard,
+        dict(zip(names, tau.tolist(), strict=True)),
+        dict(zip(names, ess.tolist(), strict=True)),
+        tuple(reasons),
+    )

@@ -1,0 +1,243 @@
+"""Tables for people: what the commands print on stdout without ``--json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from globalfit import likelihood as contract
+from globalfit.registry import GROUPS, Kind, load, names, origin
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from globalfit.chains.summary import Row, Summary
+    from globalfit.checking import FitCheck
+    from globalfit.fit import Fit
+    from globalfit.testing import Finding
+
+
+def plugin_rows() -> list[dict[str, str]]:
+    """Return kind, name, what it is and where it comes from, for every installed plug-in."""
+    rows = []
+    for kind in GROUPS:
+        for name in names(kind):
+            try:
+                what = first_line(load(kind, name))
+            except Exception as error:  # one broken plug-in must not hide the others
+                what = f"cannot be loaded: {error}"
+            rows.append({"kind": kind, "name": name, "what": what, "from": origin(kind, name)})
+    return rows
+
+
+def first_line(cls: type[Any]) -> str:
+    """Return the first line of a class's docstring."""
+    return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+
+def describe_plugin(kind: Kind, name: str) -> dict[str, Any]:
+    """Return what a plug-in says of itself: doc, options with defaults, parameters, measurements."""
+    cls = load(kind, name)
+    options = {}
+    if dataclasses.is_dataclass(cls):
+        for field in dataclasses.fields(cls):
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            options[field.name] = {
+                "type": str(field.type),
+                "default": "(required)" if required else str(field.default),
+            }
+    found: dict[str, Any] = {"kind": kind, "name": name, "from": origin(kind, name), "options": options}
+    found["doc"] = inspect.getdoc(cls) or ""
+    if kind in ("prior", "constraint"):
+        return found
+    plugin = cls()
+    found["reference"] = str(plugin.reference)
+    if kind == "likelihood":
+        found["needs"] = list(plugin.needs)
+        found["parameters"] = [_parameter(each) for each in contract.nuisances(plugin)]
+        found["measurements"] = {k: v.isoformat() for k, v in getattr(cls, "vintages", {}).items()}
+    else:
+        found["parameters"] = [_parameter(each) for each in plugin.parameters]
+        found["derived"] = [each.name for each in plugin.derived]
+        found["coordinates"] = {key: sorted(value) for key, value in plugin.coordinates.items()}
+        found["notes"] = list(getattr(plugin, "notes", ()))
+    return found
+
+
+def _parameter(parameter: Any) -> dict[str, str]:
+    default = "" if parameter.prior is None else str(getattr(parameter.prior, "value", parameter.prior))
+    return {"name": parameter.name, "unit": parameter.unit, "default": default}
+
+
+def print_plugins(console: Console, rows: list[dict[str, str]]) -> None:
+    """Print the table of ``globalfit list``."""
+    table = Table("kind", "name", "what", "from", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(row[key]) for key in ("kind", "name", "what", "from")))
+    console.print(table)
+
+
+def print_plugin(console: Console, found: dict[str, Any]) -> None:
+    """Print the page of ``globalfit show NAME``."""
+    console.print(f"[bold]{found['name']}[/] ({found['kind']}, from {found['from']})\n")
+    console.print(escape(found["doc"]), highlight=False)
+    if found.get("reference"):
+        console.print(f"\n[bold]reference[/] {escape(found['reference'])}", highlight=False)
+    if found.get("needs"):
+        console.print(f"[bold]needs[/] {', '.join(found['needs'])}", highlight=False)
+    for title, key in (("options", "options"), ("parameters", "parameters"), ("measurements", "measurements")):
+        if found.get(key):
+            console.print()
+            console.print(_listing(title, found[key]))
+    if found.get("derived"):
+        console.print(f"\n[bold]derived[/] {', '.join(found['derived'])}", highlight=False)
+    for parameter, choices in found.get("coordinates", {}).items():
+        console.print(f"[bold]coordinates[/] {parameter}: {', '.join(choices)}", highlight=False)
+    for note in found.get("notes", ()):
+        console.print(f"[bold]note[/] {escape(note)}", highlight=False)
+
+
+def _listing(title: str, content: Any) -> Table:
+    if title == "options":
+        table = Table("option", "type", "default", box=None, header_style="bold")
+        for name, option in content.items():
+            table.add_row(name, escape(option["type"]), escape(option["default"]))
+    elif title == "parameters":
+        table = Table("parameter", "unit", "default", box=None, header_style="bold")
+        for row in content:
+            table.add_row(row["name"], row["unit"], row["default"] or "(the fit says)")
+    else:
+        table = Table("measurement", "used from", box=None, header_style="bold")
+        for name, date in content.items():
+            table.add_row(name, date)
+    return table
+
+
+def print_check(console: Console, fit: Fit, check: FitCheck) -> None:
+    """Print the report of ``globalfit check``."""
+    space = fit.posterior.space
+    table = Table("parameter", "unit", "value or prior", "", box=None, header_style="bold")
+    units = {parameter.name: parameter.unit for parameter in fit.posterior.model.parameters}
+    for parameter in space.sampled:
+        table.add_row(parameter.name, parameter.unit, escape(str(parameter.prior)), "sampled")
+    for name, value in space.fixed.items():
+        role = "default" if name in fit.defaults else "fixed"
+        table.add_row(name, units.get(name, ""), f"{value:g}", role)
+    for name, other in space.tied.items():
+        table.add_row(name, units.get(name, ""), f"= {other}", "tied")
+    console.print(f"[bold]{escape(str(fit.path))}[/]: {fit.posterior.model.name}, data as of {fit.as_of}\n")
+    console.print(table)
+    table = Table("likelihood", "measurement", "time/point", "highest ln L", "median", box=None)
+    table.header_style = "bold"
+    for row in check.likelihoods:
+        likelihood = fit.posterior.likelihoods[row.name]
+        measurement = str(getattr(likelihood, "measurement", ""))
+        numbers = (f"{row.microseconds:.2g} us", f"{row.highest:.2f}", f"{row.median:.4g}")
+        table.add_row(row.name, measurement, *numbers)
+    console.print()
+    console.print(table)
+    console.print("\n[bold]largest change of ln L as a parameter crosses its prior[/]")
+    table = Table("", *(row.name for row in check.likelihoods), box=None, header_style="bold")
+    for name, changes in zip(check.parameters, check.sensitivity, strict=True):
+        table.add_row(name, *(f"{change:.3g}" for change in changes))
+    console.print(table)
+    if fit.posterior.constraints:
+        console.print(f"\nconstraints allow {100 * check.allowed:.1f} % of the prior")
+
+
+def print_record(console: Console, record: dict[str, Any]) -> None:
+    """Print one evaluated point."""
+    table = Table("", "", "", box=None, show_header=False)
+    for name, value in record["parameters"].items():
+        table.add_row("parameter", name, number(value))
+    for name, value in record["derived"].items():
+        table.add_row("derived", name, number(value))
+    for name, entry in record["likelihoods"].items():
+        for observable, value in entry["observables"].items():
+            table.add_row(name, observable, number(value))
+        table.add_row(name, "ln likelihood", number(entry["ln_likelihood"]))
+    table.add_row("", "ln prior", number(record["ln_prior"]))
+    table.add_row("", "ln posterior", number(record["ln_posterior"]))
+    console.print(table)
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print the tables of ``globalfit summary``, the verdict first."""
+    if summary.converged:
+        console.print("[bold green]CONVERGED[/] (one ensemble: a mode that no walker found is not seen)")
+    else:
+        console.print("[bold red]NOT CONVERGED[/]: no intervals are given")
+        for reason in summary.reasons:
+            console.print(f"  {escape(reason)}", highlight=False)
+    console.print(
+        f"{summary.model}, data as of {summary.as_of}: {summary.steps} steps x {summary.walkers} walkers, "
+        f"{summary.discard} discarded, acceptance {summary.acceptance:.2f}\n",
+        highlight=False,
+    )
+    columns = ("parameter", "median", "68 %", "95 %", "best", "tau", "ESS", "")
+    table = Table(*columns, box=None, header_style="bold")
+    for row in summary.rows:
+        tau = [f"{row.tau:.1f}", f"{row.ess:.0f}"]
+        remark = f"prior-bounded ({row.bounded})" if row.bounded else ""
+        table.add_row(_title(row), *_intervals(row, summary.converged), *tau, remark)
+    console.print(table)
+    if summary.derived:
+        table = Table(*("derived", *columns[1:5]), box=None, header_style="bold")
+        for row in summary.derived:
+            table.add_row(_title(row), *_intervals(row, summary.converged))
+        console.print()
+        console.print(table)
+    table = Table("likelihood", "measurement", "ln L best", "mean", "reference", box=None, header_style="bold")
+    for each in summary.likelihoods:
+        best, mean = f"{each['best']:.3f}", f"{each['mean']:.3f}"
+        table.add_row(each["name"], each["measurement"], best, mean, escape(each["reference"]))
+    console.print()
+    console.print(table)
+    if summary.fixed:
+        fixed = ", ".join(f"{name} = {value:g}" for name, value in summary.fixed.items())
+        console.print(f"\nfixed: {fixed}", highlight=False)
+    for warning in summary.warnings:
+        console.print(f"note: {escape(warning)}", highlight=False)
+
+
+def _title(row: Row) -> str:
+    return f"{row.name} \\[{row.unit}]" if row.unit else row.name
+
+
+def _intervals(row: Row, converged: bool) -> list[str]:
+    if not converged:
+        return ["-", "-", "-", number(row.best)]
+    digits = spread_digits(row.high68 - row.low68, row.median)
+    low68, high68, low95, high95 = (
+        f"{value:.{digits}g}" for value in (row.low68, row.high68, row.low95, row.high95)
+    )
+    return [f"{row.median:.{digits}g}", f"{low68} .. {high68}", f"{low95} .. {high95}", f"{row.best:.{digits}g}"]
+
+
+def spread_digits(spread: float, centre: float) -> int:
+    """Return the significant digits that show `centre` to a tenth of `spread`."""
+    import math
+
+    if not (math.isfinite(spread) and spread > 0 and centre):
+        return 4
+    return min(max(2 + math.ceil(math.log10(abs(centre) / spread)), 3), 10)
+
+
+def number(value: Any) -> str:
+    """Return a number, a list of them, or - for none, to six digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return " ".join(number(each) for each in value)
+    return f"{value:.6g}"
+
+
+def print_findings(console: Console, findings: list[Finding]) -> None:
+    """Print the findings of ``globalfit test-likelihood``."""
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.passed else "[bold red]FAIL[/]"
+        console.print(f"{mark} {finding.check:<14} {escape(finding.message)}", highlight=False)
