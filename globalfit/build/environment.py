@@ -76,4 +76,6 @@ def open_flavio() -> Flavio:
 
 def parameters_hash(central: dict[str, float]) -> str:
     """Return the sha256 of the sorted central parameters."""
-    return hashlib.sha256(json.dumps({name: repr(central[name]) for name in sorted(central)}).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps({name: repr(central[name]) for name in sorted(central)}).encode()
+    ).hexdigest()

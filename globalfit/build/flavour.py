@@ -16,7 +16,7 @@ from globalfit.physics.flavour.channels import CHANNELS, GROUPS, Channel, Observ
 from globalfit.physics.flavour.forms import ChannelForms, FlavourForms
 from globalfit.physics.flavour.operators import OPERATORS, design, directions, monomials, projection
 from globalfit.physics.flavour.store import save_forms
-from globalfit.physics.wilson import Lepton
+from globalfit.physics.wilson import SCALE_CONTACT, SCALE_Z, Lepton
 
 Progress = Callable[[str, int, int], None]
 ERROR_NODES = 5
@@ -52,7 +52,7 @@ def build_forms(
     """
     flavio = open_flavio()
     tell = progress or (lambda stage, done, total: None)
-    provenance = _provenance(flavio, draws, seed)
+    origin = provenance(flavio, draws, seed)
     central = {}
     for done, channel in enumerate(channels):
         tell("rates", done, len(channels))
@@ -64,19 +64,23 @@ def build_forms(
     forms = FlavourForms(
         {
             channel.name: ChannelForms(
-                channel, *central[channel.name], *_error_nodes(channel), modes[channel.name], error_directions(channel)
+                channel,
+                *central[channel.name],
+                *_error_nodes(channel),
+                modes[channel.name],
+                error_directions(channel),
             )
             for channel in channels
         },
-        {scale: running(flavio, scale) for scale in (160.0, 91.1876)},
-        provenance,
+        {scale: running(flavio, scale) for scale in (SCALE_CONTACT, SCALE_Z)},
+        origin,
     )
     save_forms(path, forms)
     return forms
 
 
 def node_forms(flavio: Flavio, channel: Channel, q2: Array, parameters: dict[str, float]) -> Array:
-    """Return the monomial coefficients (k, p (p + 1) / 2) of the rate as a form of (1, Re y, Im y) at `q2` (k,)."""
+    """Return the rate at `q2` (k,) as forms of (1, Re y, Im y): monomial coefficients (k, p (p + 1) / 2)."""
     kind = channel.kind
     step = np.array([_STEPS[op[0][0].rstrip("p")] for op in directions(kind)])
     points = design(1 + 2 * len(step))[:, 1:]
@@ -100,7 +104,9 @@ def _settings(flavio: Flavio, channel: Channel, y: np.ndarray[Any, Any]) -> Any:
     """Return coefficients whose directions are `y`: the first operator of each direction carries it."""
     names = dict(zip(OPERATORS, wcxf_names(channel), strict=True))
     first = [op[0][0] for op in directions(channel.kind)]
-    return flavio.coefficients({names[op]: complex(value) for op, value in zip(first, y, strict=True) if value})
+    return flavio.coefficients(
+        {names[op]: complex(value) for op, value in zip(first, y, strict=True) if value}
+    )
 
 
 def _check_parity(flavio: Flavio, channel: Channel, q2: float, form: Array) -> None:
@@ -113,7 +119,9 @@ def _check_parity(flavio: Flavio, channel: Channel, q2: float, form: Array) -> N
     y = projection(channel.kind) @ values
     ours = float(monomials(np.concatenate([[1.0], y.real, y.imag])) @ form)
     if abs(ours / exact - 1.0) > 1e-11:
-        raise ModelError(channel.name, f"form {ours:.15g} differs from flavio's {exact:.15g}", "check its kind")
+        raise ModelError(
+            channel.name, f"form {ours:.15g} differs from flavio's {exact:.15g}", "check its kind"
+        )
 
 
 def error_directions(channel: Channel) -> tuple[int, ...]:
@@ -129,7 +137,7 @@ def _error_nodes(channel: Channel) -> tuple[Array, Array]:
 def _shifts(
     flavio: Flavio, channels: Sequence[Channel], draws: int, seed: int, tell: Progress
 ) -> dict[str, Array]:
-    """Return the form coefficients (draws, ke, m) of every channel at random nuisance parameters, mean subtracted."""
+    """Return form coefficients (draws, ke, m) of each channel at random parameters, mean subtracted."""
     np.random.seed(seed)  # noqa: NPY002  (flavio draws from numpy's global generator)
     random = flavio.package.default_parameters.get_random_all(size=draws)
     found: dict[str, list[Array]] = {channel.name: [] for channel in channels}
@@ -144,7 +152,9 @@ def _shifts(
             points[:, list(known)] = small * step
             settings = [_settings(flavio, channel, row) for row in points]
             q2, _ = _error_nodes(channel)
-            values = np.array([[flavio.rate(channel, float(x), each, parameters) for x in q2] for each in settings])
+            values = np.array(
+                [[flavio.rate(channel, float(x), each, parameters) for x in q2] for each in settings]
+            )
             matrix = monomials(np.column_stack([np.ones(len(small)), small]))
             scale = monomials(np.concatenate([[1.0], step]))
             found[channel.name].append((np.linalg.solve(matrix, values) / scale[:, None]).T)
@@ -154,7 +164,7 @@ def _shifts(
 def _modes(
     channels: Sequence[Channel], shifts: dict[str, Array], central: dict[str, tuple[Array, Array, Array]]
 ) -> dict[str, Array]:
-    """Return per channel the modes (r, ke, m): the few combinations of draws that carry the observables' variance.
+    """Return per channel the modes (r, ke, m) that carry the variance of the observables.
 
     Rotating the draws leaves every covariance as it is; of the rotated draws those are kept that matter to an
     observable of the group somewhere among sample points, until each variance is complete to 1 %.
@@ -182,11 +192,12 @@ def _relative_shifts(
     shifts: dict[str, Array],
     central: dict[str, tuple[Array, Array, Array]],
 ) -> Array:
-    """Return (draws, observables * sample points) relative shifts, scaled so that every column has unit variance."""
+    """Return relative shifts (draws, observables * sample points), each column with unit variance."""
     rng = np.random.default_rng(11)
     sizes = np.array([1.5 * {"C7": 0.0, "CS": 0.03, "CP": 0.03}.get(op.rstrip("p"), 2.0) for op in OPERATORS])
     samples: dict[Lepton, Array] = {
-        lepton: sizes * rng.standard_normal((300, len(sizes))) * rng.uniform(0, 1, (300, 1)) for lepton in ("mu", "e")
+        lepton: sizes * rng.standard_normal((300, len(sizes))) * rng.uniform(0, 1, (300, 1))
+        for lepton in ("mu", "e")
     }
     columns = []
     for each in members:
@@ -222,7 +233,8 @@ def running(flavio: Flavio, scale: float) -> dict[tuple[Lepton, str], tuple[tupl
     return table
 
 
-def _provenance(flavio: Flavio, draws: int, seed: int) -> dict[str, str]:
+def provenance(flavio: Flavio, draws: int, seed: int) -> dict[str, str]:
+    """Return where the numbers come from: versions, inputs, scale, draws, command."""
     from flavio.config import config
     from flavio.physics.bdecays.wilsoncoefficients import wctot_dict
     from flavio.physics.running import running as masses
@@ -251,4 +263,3 @@ def _ckm(par: dict[str, float]) -> complex:
     from flavio.physics import ckm
 
     return complex(ckm.xi("t", "bs")(par))
-

@@ -5,9 +5,9 @@ Operators and normalisation are those of the flavio basis (WCxf), new-physics pa
     H_eff = -N sum C_i O_i,   N = (4 G_F / sqrt 2) V_tb V_ts^* alpha / (4 pi)
     O_9(10) = (sbar gamma^mu P_L b)(lbar gamma_mu (gamma5) l),   O_S(P) = m_b (sbar P_R b)(lbar (gamma5) l)
 
-and primed ones with P_L <-> P_R; C_S, C_P in GeV^-1. A b-s coupling is real relative to V_tb V_ts^*: the phase of
-that product (1 degree from the negative real axis in the PDG convention) is common to all of them, so N > 0 here.
-Masses of the model are in MeV as everywhere; q^2 and the inside of this file are in GeV.
+and primed ones with P_L <-> P_R; C_S, C_P in GeV^-1. A b-s coupling is real relative to V_tb V_ts^*: the
+phase of that product (1 degree from the negative real axis in the PDG convention) is common to all of them,
+so N > 0 here. Masses of the model are in MeV as everywhere; q^2 and the inside of this file are in GeV.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Exchange:
     longitudinal: bool = False
 
     def propagator(self, q2: Array) -> tuple[Array, Array]:
-        """Return real and imaginary part of 1/(q^2 - m^2 + i m Gamma) in GeV^-2, (k, n), at `q2` (k,) in GeV^2."""
+        """Return Re and Im of 1/(q^2 - m^2 + i m Gamma) in GeV^-2, each (k, n), at `q2` (k,) in GeV^2."""
         distance = q2[:, None] - (1e-3 * self.mass) ** 2
         absorption = 1e-6 * self.mass * self.width
         inverse = distance * distance
@@ -80,8 +80,8 @@ class Exchange:
         """Return {operator: (n,)}, the longitudinal C_P included.
 
         q_mu (sbar gamma^mu P_L b) = m_b sbar P_R b - m_s sbar P_L b gives
-        C_P = -(2 m_l / m^2) [C10 - (m_s/m_b) C10'], and the mirror of it. `strange` keeps the m_s piece: right for
-        B_s -> l l; in B -> M l l flavio's own pseudoscalar amplitude has m_s = 0.
+        C_P = -(2 m_l / m^2) [C10 - (m_s/m_b) C10'], and the mirror of it. `strange` keeps the m_s piece:
+        right for B_s -> l l; in B -> M l l flavio's own pseudoscalar amplitude has m_s = 0.
         """
         found = dict(self.strengths.get(lepton, {}))
         if self.longitudinal and {"C10", "C10p"} & found.keys():
@@ -101,7 +101,8 @@ class WilsonCoefficients:
     Parameters
     ----------
     constant : mapping of lepton to mapping of operator to ndarray (n,)
-        Set at `scale`; run to 4.8 GeV where they are used. Operators: C7, C9, C10, CS, CP and with p (primed).
+        Set at `scale`; run to 4.8 GeV where they are used. Operators: C7, C9, C10, CS, CP and with p
+        (primed).
     scale : float
         160 (contact), 91.1876 (Z-induced) or 4.8 (not run), in GeV.
     exchanges : tuple of Exchange
@@ -115,7 +116,10 @@ class WilsonCoefficients:
     @property
     def n(self) -> int:
         """Number of points."""
-        for strengths in (*self.constant.values(), *(s for x in self.exchanges for s in x.strengths.values())):
+        for strengths in (
+            *self.constant.values(),
+            *(s for x in self.exchanges for s in x.strengths.values()),
+        ):
             for values in strengths.values():
                 return len(values)
         return 0
@@ -184,10 +188,11 @@ def aprime_exchange(
     g_vector: Mapping[Lepton, Array],
     g_axial: Mapping[Lepton, Array],
 ) -> Exchange:
-    """Return the exchange of A' with L = A'_mu [sbar gamma^mu (g_L P_L + g_R P_R) b + lbar gamma^mu (g_V + g_A gamma5) l].
+    """Return the exchange of A'.
 
-    N C9 = g_sb^L g_V / (q^2 - m^2), N C10 = g_sb^L g_A / (q^2 - m^2); primed with g_sb^R; and the longitudinal C_P.
-    All arrays (n,), masses and widths in MeV, couplings dimensionless.
+    L = A'_mu [sbar gamma^mu (g_L P_L + g_R P_R) b + lbar gamma^mu (g_V + g_A gamma5) l] gives
+    N C9 = g_sb^L g_V / (q^2 - m^2), N C10 = g_sb^L g_A / (q^2 - m^2); primed with g_sb^R; and the
+    longitudinal C_P. All arrays (n,), masses and widths in MeV, couplings dimensionless.
     """
     return Exchange(
         "aprime",
@@ -209,7 +214,8 @@ def aprime_exchange(
 def phi_exchange(m_phi: Array, width_phi: Array, y_sb: Array, y_lepton: Mapping[Lepton, Array]) -> Exchange:
     """Return the exchange of phi' with L = -phi' [y_sb sbar P_R b + y_l lbar l].
 
-    N m_b C_S = -y_sb y_l / (q^2 - m^2). The scalar is CP-even: no C_P. All arrays (n,), MeV, dimensionless couplings.
+    N m_b C_S = -y_sb y_l / (q^2 - m^2). The scalar is CP-even: no C_P. All arrays (n,), MeV, dimensionless
+    couplings.
     """
     return Exchange(
         "phi",

@@ -19,8 +19,8 @@ M_B0 = 5.27966  # GeV, flavio 2.7.1
 class Channel:
     """One decay in one q^2 bin (GeV^2).
 
-    `process` is flavio's spelling; `rule` the Gauss-Legendre rule of the rate (panels, nodes a panel). A leptonic
-    decay has one node, the meson's mass squared.
+    `process` is flavio's spelling; `rule` the Gauss-Legendre rule of the rate (panels, nodes a panel). A
+    leptonic decay has one node, the meson's mass squared.
     """
 
     name: str
@@ -50,8 +50,8 @@ class Observable:
 def quadrature(low: float, high: float, panels: int, order: int) -> tuple[Array, Array]:
     """Return nodes and weights (panels * order,) of the average over q^2 in [low, high].
 
-    The rule is uniform in eta with q^2 = 4 m_mu^2 cosh^2(eta/2), in which the muon threshold, the photon pole and the
-    pole of a mediator just below threshold are all smooth: nodes crowd where the rate is steep.
+    The rule is uniform in eta with q^2 = 4 m_mu^2 cosh^2(eta/2), in which the muon threshold, the photon pole
+    and the pole of a mediator just below threshold are all smooth: nodes crowd where the rate is steep.
     """
     threshold = 4e-6 * M_MU**2
     edges = np.linspace(
@@ -65,10 +65,17 @@ def quadrature(low: float, high: float, panels: int, order: int) -> tuple[Array,
 
 
 def _semileptonic(
-    name: str, kind: Kind, process: str, leptons: tuple[Lepton, ...], bin_: tuple[float, float], rule: tuple[int, int]
+    name: str,
+    kind: Kind,
+    process: str,
+    leptons: tuple[Lepton, ...],
+    bin_: tuple[float, float],
+    rule: tuple[int, int],
 ) -> tuple[Channel, ...]:
     text = f"{bin_[0]:g}_{bin_[1]:g}"
-    return tuple(Channel(f"{name}_{lepton}{lepton}_{text}", kind, lepton, process, bin_, rule) for lepton in leptons)
+    return tuple(
+        Channel(f"{name}_{lepton}{lepton}_{text}", kind, lepton, process, bin_, rule) for lepton in leptons
+    )
 
 
 CHANNELS: tuple[Channel, ...] = (
@@ -89,11 +96,15 @@ CHANNELS: tuple[Channel, ...] = (
 RATIOS: tuple[Observable, ...] = (
     Observable("r_k_0.1_1.1", "bplus_kplus_mumu_0.1_1.1", "bplus_kplus_ee_0.1_1.1", r"R_K[0.1, 1.1]"),
     Observable("r_k_1.1_6", "bplus_kplus_mumu_1.1_6", "bplus_kplus_ee_1.1_6", r"R_K[1.1, 6]"),
-    Observable("r_kstar_0.045_1.1", "b0_kstar0_mumu_0.045_1.1", "b0_kstar0_ee_0.045_1.1", r"R_{K^*}[0.045, 1.1]"),
+    Observable(
+        "r_kstar_0.045_1.1", "b0_kstar0_mumu_0.045_1.1", "b0_kstar0_ee_0.045_1.1", r"R_{K^*}[0.045, 1.1]"
+    ),
     Observable("r_kstar_0.1_1.1", "b0_kstar0_mumu_0.1_1.1", "b0_kstar0_ee_0.1_1.1", r"R_{K^*}[0.1, 1.1]"),
     Observable("r_kstar_1.1_6", "b0_kstar0_mumu_1.1_6", "b0_kstar0_ee_1.1_6", r"R_{K^*}[1.1, 6]"),
 )
-LEPTONIC: tuple[Observable, ...] = (Observable("br_bs_mumu", "bs_mumu", None, r"\mathcal{B}(B_s \to \mu\mu)"),)
+LEPTONIC: tuple[Observable, ...] = (
+    Observable("br_bs_mumu", "bs_mumu", None, r"\mathcal{B}(B_s \to \mu\mu)"),
+)
 RATES: tuple[Observable, ...] = tuple(
     Observable("dbr_" + name, name, None, label)
     for name, label in (

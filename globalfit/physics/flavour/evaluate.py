@@ -19,7 +19,7 @@ _BLOCK = 256  # points whose node values are worked on together: the arrays stay
 
 @dataclass(frozen=True)
 class Rates:
-    """Central values {channel: (n,)} and theory modes {channel: (r, n)}: shifts by one standard deviation each."""
+    """Central values {channel: (n,)} and theory modes {channel: (r, n)}: one-sigma shifts."""
 
     central: dict[str, Array]
     modes: dict[str, Array]
@@ -48,7 +48,9 @@ def run(forms: FlavourForms, wilson: WilsonCoefficients) -> dict[Lepton, dict[st
     for part in wilson.constant.values():
         for op in ("C7", "C7p"):
             if op in part:
-                raise ModelError("flavour forms", f"'{op}' is not run from {wilson.scale:g} GeV", "set it at 4.8 GeV")
+                raise ModelError(
+                    "flavour forms", f"'{op}' is not run from {wilson.scale:g} GeV", "set it at 4.8 GeV"
+                )
     out: dict[Lepton, dict[str, Array]] = {"mu": {}, "e": {}}
     for (lepton, operator), sources in forms.running[wilson.scale].items():
         for source, name, factor in sources:
@@ -58,7 +60,9 @@ def run(forms: FlavourForms, wilson: WilsonCoefficients) -> dict[Lepton, dict[st
     return out
 
 
-def rates(forms: FlavourForms, wilson: WilsonCoefficients, names: Sequence[str], errors: bool = True) -> Rates:
+def rates(
+    forms: FlavourForms, wilson: WilsonCoefficients, names: Sequence[str], errors: bool = True
+) -> Rates:
     """Return bin-averaged rates of the channels `names` and, with `errors`, their theory modes.
 
     Raises
@@ -103,7 +107,7 @@ def monomials_first(x: Array) -> Array:
 
 
 def _combine(kind: Kind, strengths: Strengths, drop_zero: bool = False) -> dict[int, Array]:
-    """Return {direction: (n,)} from {operator: (n,)}, without directions that vanish at all points if asked."""
+    """Return {direction: (n,)} from {operator: (n,)}; `drop_zero` leaves out what vanishes everywhere."""
     found: dict[int, Array] = {}
     for i, direction in enumerate(directions(kind)):
         for op, sign in direction:
@@ -179,7 +183,7 @@ def _variables_at(
     n: int,
     imaginary: bool,
 ) -> Array:
-    """Return (k, p, n): (1, Re y[, Im y]) of y = constant + sum of numerator * propagator at the nodes `q2` (k,)."""
+    """Return (1, Re y[, Im y]) at the nodes `q2` (k,), y = constant + numerators * propagators: (k, p, n)."""
     a = len(active)
     x = np.zeros((len(q2), 1 + (1 + imaginary) * a, n))
     x[:, 0] = 1.0

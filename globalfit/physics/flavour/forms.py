@@ -36,8 +36,8 @@ class ChannelForms:
     error_q2, error_weights : ndarray (ke,)
         Coarser nodes for the theory error.
     modes : ndarray (r, ke, m)
-        Independent unit-variance modes of the theory error: monomial coefficients of the shift of the rate as a form
-        of (1, Re y) without C7; leptons without scalars leave those out too.
+        Independent unit-variance modes of the theory error: monomial coefficients of the shift of the rate as
+        a form of (1, Re y) without C7; leptons without scalars leave those out too.
     error_directions : tuple of int
         Which directions the modes know.
     """
@@ -102,15 +102,17 @@ class Group:
 
 @lru_cache(maxsize=256)
 def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], imaginary: bool) -> Group:
-    """Fold the forms of `names` (one kind, one lepton) to the variables (1, Re y[, Im y]) of `active` directions."""
+    """Fold the forms of `names` (one kind, one lepton) to the variables of the `active` directions."""
     members = [forms.channel(name) for name in names]
     kind = members[0].channel.kind
     d = len(directions(kind))
     keep = [0, *(1 + i for i in active), *((1 + d + i for i in active) if imaginary else ())]
     columns = subset(1 + 2 * d, keep)
     typical = np.array([1.0, *(2 * [_TYPICAL[op[0][0].rstrip("p")] for op in directions(kind)])])[keep]
-    blocks = [_factor(symmetric(each.rate[:, columns], len(keep)) * each.weights[:, None, None], typical)
-              for each in members]
+    blocks = [
+        _factor(symmetric(each.rate[:, columns], len(keep)) * each.weights[:, None, None], typical)
+        for each in members
+    ]
     rank = max(block.shape[1] for block in blocks)
     known = members[0].error_directions
     error_active = tuple(i for i in active if i in known)

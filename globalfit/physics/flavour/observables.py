@@ -34,7 +34,7 @@ def observables(
     wanted : sequence of Observable
         b of them.
     relative_error : float
-        A further relative theory error of each, independent between them: QED in ratios, which flavio does not have.
+        A further relative theory error of each, independent between them: QED in ratios.
     errors : bool
         Leave the errors out if False.
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from globalfit.arrays import Array
 
-Kind: TypeAlias = Literal["pseudoscalar", "vector", "baryon", "leptonic"]
+Kind: TypeAlias = Literal["pseudoscalar", "vector", "baryon", "leptonic", "general"]
 
 OPERATORS = ("C7", "C9", "C10", "CS", "CP", "C7p", "C9p", "C10p", "CSp", "CPp")
 
-# Each direction is a sum of coefficients with signs. Parity leaves C + C' in B -> P l l, C_S - C_S' and C_P - C_P' in
-# B -> V l l, C - C' in B_s -> l l; flavio's Lambda_b -> Lambda l l has no scalar operators.
+# Each direction is a sum of coefficients with signs. Parity leaves C + C' in B -> P l l, C_S - C_S' and C_P -
+# C_P' in B -> V l l, C - C' in B_s -> l l; flavio's Lambda_b -> Lambda l l has no scalar operators.
 _DIRECTIONS: dict[Kind, tuple[tuple[tuple[str, float], ...], ...]] = {
     "pseudoscalar": tuple(((op, 1.0), (op + "p", 1.0)) for op in ("C7", "C9", "C10", "CS", "CP")),
     "vector": (
@@ -24,6 +24,7 @@ _DIRECTIONS: dict[Kind, tuple[tuple[tuple[str, float], ...], ...]] = {
     ),
     "baryon": tuple(((op, 1.0),) for op in ("C7", "C9", "C10", "C7p", "C9p", "C10p")),
     "leptonic": tuple(((op, 1.0), (op + "p", -1.0)) for op in ("C10", "CS", "CP")),
+    "general": tuple(((op, 1.0),) for op in OPERATORS),
 }
 
 
@@ -33,7 +34,7 @@ def directions(kind: Kind) -> tuple[tuple[tuple[str, float], ...], ...]:
 
 
 def projection(kind: Kind) -> Array:
-    """Return the matrix (d, 10) that takes the ten coefficients in the order of `OPERATORS` to the directions."""
+    """Return the matrix (d, 10) from the coefficients, in the order of `OPERATORS`, to the directions."""
     matrix = np.zeros((len(_DIRECTIONS[kind]), len(OPERATORS)))
     for row, direction in enumerate(_DIRECTIONS[kind]):
         for operator, sign in direction:
@@ -48,7 +49,7 @@ def monomials(x: Array) -> Array:
 
 
 def design(p: int) -> Array:
-    """Return p (p + 1) / 2 points (1, x_1, ..., x_{p-1}) that determine a quadratic form: 0, +-e_i, e_i + e_j."""
+    """Return p (p + 1) / 2 points (1, x_1, ...) that determine a quadratic form: 0, +-e_i, e_i + e_j."""
     unit = np.eye(p - 1)
     pairs = [unit[i] + unit[j] for i in range(p - 1) for j in range(i)]
     points = np.concatenate([np.zeros((1, p - 1)), unit, -unit, np.reshape(pairs, (len(pairs), p - 1))])
@@ -56,7 +57,7 @@ def design(p: int) -> Array:
 
 
 def symmetric(coefficients: Array, p: int) -> Array:
-    """Return the symmetric matrices (..., p, p) of forms given by their monomial coefficients (..., p (p + 1) / 2)."""
+    """Return the symmetric matrices (..., p, p) of forms given by monomials (..., p (p + 1) / 2)."""
     rows, columns = np.triu_indices(p)
     matrix = np.zeros((*coefficients.shape[:-1], p, p))
     half = np.where(rows == columns, 1.0, 0.5) * coefficients

@@ -1,4 +1,4 @@
-"""The forms file: HDF5 with its provenance, a hash of its numbers, and a reader that refuses what does not fit."""
+"""The forms file: HDF5 with provenance and a hash of its numbers; what does not fit is refused."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def _read(name: str, made: h5py.Group) -> ChannelForms:
         (panels, order),
     )
     arrays = {key: made[key][()] for key in _ARRAYS}
-    return ChannelForms(channel, error_directions=tuple(int(i) for i in made.attrs["error_directions"]), **arrays)
+    return ChannelForms(
+        channel, error_directions=tuple(int(i) for i in made.attrs["error_directions"]), **arrays
+    )
 
 
 def _running_text(forms: FlavourForms) -> str:

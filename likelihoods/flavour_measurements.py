@@ -1,0 +1,240 @@
+"""What the flavour likelihoods share: records of measurements, their density, the shipped forms."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.errors import GlobalfitError, did_you_mean
+from globalfit.likelihood import Likelihood, Prediction
+from globalfit.physics.flavour.channels import Observable
+from globalfit.physics.flavour.forms import FlavourForms
+from globalfit.physics.flavour.observables import COVARIANCE, covariance_matrix, observables
+from globalfit.physics.flavour.store import load_forms
+from globalfit.physics.wilson import WilsonCoefficients, contact
+
+LN_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Vintages:
+    """The measurements of a likelihood and their dates, read from the data file when first asked for."""
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        self._likelihood = owner.name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, date]:
+        dates: Mapping[str, date] = _toml("vintages.toml")[self._likelihood]
+        return dates
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Measured values with asymmetric errors and their correlation.
+
+    Parameters
+    ----------
+    observables : tuple of str
+    value, error_low, error_high : ndarray (k,)
+    correlation : ndarray (k, k)
+    data : tuple of str
+        What was seen; two measurements that share an entry share data.
+    citation : str
+    b0 : tuple of float or None
+        BR(B0 -> mu mu), its error and its correlation with the first value, where published.
+    """
+
+    observables: tuple[str, ...]
+    value: Array
+    error_low: Array
+    error_high: Array
+    correlation: Array
+    data: tuple[str, ...]
+    citation: str
+    b0: tuple[float, float, float] | None = None
+
+    def restricted(self, names: Sequence[str]) -> Measurement:
+        """Return the measurement of the observables in `names` alone."""
+        keep = [i for i, name in enumerate(self.observables) if name in names]
+        return Measurement(
+            tuple(self.observables[i] for i in keep),
+            self.value[keep],
+            self.error_low[keep],
+            self.error_high[keep],
+            self.correlation[np.ix_(keep, keep)],
+            self.data,
+            self.citation,
+            self.b0,
+        )
+
+
+@cache
+def measurement(file: str, likelihood: str, name: str) -> Measurement:
+    """Read the measurement `name` of a data file.
+
+    Raises
+    ------
+    GlobalfitError
+        If there is no such measurement.
+    """
+    known = _toml(file)
+    if name not in known:
+        raise GlobalfitError(likelihood, f"no measurement named '{name}'", did_you_mean(name, known))
+    record = known[name]
+    if "combines" in record:
+        return _combined(
+            likelihood, name, [measurement(file, likelihood, each) for each in record["combines"]]
+        )
+    value = np.array(record["value"])
+    return Measurement(
+        tuple(record["observables"]),
+        value,
+        np.array([math.hypot(*parts) for parts in record["error_low"]]),
+        np.array([math.hypot(*parts) for parts in record["error_high"]]),
+        np.array(record.get("correlation", np.eye(len(value)))),
+        tuple(record["data"]),
+        record["citation"],
+        (record["b0_value"], record["b0_error"], record["b0_correlation"]) if "b0_value" in record else None,
+    )
+
+
+def check_combination(likelihood: str, names: Sequence[str], parts: Sequence[Measurement]) -> None:
+    """Refuse measurements that share data.
+
+    Raises
+    ------
+    GlobalfitError
+        If two of them were made with the same data, as when one supersedes the other.
+    """
+    for i, first in enumerate(parts):
+        for j in range(i):
+            shared = sorted(set(first.data) & set(parts[j].data))
+            if shared:
+                raise GlobalfitError(
+                    likelihood,
+                    f"'{names[j]}' and '{names[i]}' share the data '{shared[0]}'",
+                    "keep one of them",
+                )
+
+
+def _combined(likelihood: str, name: str, parts: Sequence[Measurement]) -> Measurement:
+    check_combination(likelihood, [f"{name}, part {i + 1}" for i in range(len(parts))], parts)
+    sizes = [len(each.value) for each in parts]
+    correlation = np.zeros((sum(sizes), sum(sizes)))
+    for each, end in zip(parts, np.cumsum(sizes), strict=True):
+        correlation[end - len(each.value) : end, end - len(each.value) : end] = each.correlation
+    return Measurement(
+        tuple(observable for each in parts for observable in each.observables),
+        np.concatenate([each.value for each in parts]),
+        np.concatenate([each.error_low for each in parts]),
+        np.concatenate([each.error_high for each in parts]),
+        correlation,
+        tuple(entry for each in parts for entry in each.data),
+        "; ".join(each.citation for each in parts),
+    )
+
+
+def correlated_asymmetric_gaussian(
+    value: Array,
+    error_low: Array,
+    error_high: Array,
+    correlation: Array,
+    predicted: Array,
+    covariance_theory: Array,
+) -> Array:
+    """Return the ln density (n,) of k correlated measurements with asymmetric errors.
+
+    -z^T C^-1 z / 2 - ln det C / 2 - sum ln[(w_low + w_high) sqrt(2 pi) / 2], z_i = (predicted_i - value_i)
+    / w_i, where w_i is the measured error on the side of the prediction with the theory error added in
+    quadrature, and C the correlation of measured (mean of both sides) and theory errors together. Continuous everywhere,
+    tails are parabolas; with one observable it is `asymmetric_gaussian`, with equal errors
+    `correlated_gaussian`.
+
+    Parameters
+    ----------
+    value, error_low, error_high : ndarray (k,)
+    correlation : ndarray (k, k)
+        Of the measured errors.
+    predicted : ndarray (n, k)
+    covariance_theory : ndarray (n, k, k)
+    """
+    theory = np.sqrt(np.diagonal(covariance_theory, axis1=1, axis2=2))
+    low, high = np.hypot(error_low, theory), np.hypot(error_high, theory)
+    residual = predicted - value
+    z = residual / np.where(residual > 0.0, high, low)
+    norm = -np.log(0.5 * (low + high)).sum(axis=1) - len(value) * LN_SQRT_2PI
+    if len(value) == 1:
+        return np.asarray(norm - 0.5 * z[:, 0] ** 2)
+    mean = 0.5 * (error_low + error_high)
+    total = correlation * mean[:, None] * mean + covariance_theory
+    width = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
+    root = np.linalg.cholesky(total / (width[:, :, None] * width[:, None, :]))
+    solved = np.linalg.solve(root, z[:, :, None])[:, :, 0]
+    ln_det = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+    return np.asarray(norm - ln_det - 0.5 * (solved**2).sum(axis=1))
+
+
+def log_density(measured: Measurement, wanted: Sequence[Observable], prediction: Prediction) -> Array:
+    """Return the ln density (n,) of `measured`, the theory covariance of the prediction of `wanted` included."""
+    names = [each.name for each in wanted]
+    rows = [names.index(name) for name in measured.observables]
+    covariance = covariance_matrix(prediction[COVARIANCE])[:, rows][:, :, rows]
+    predicted = np.column_stack([prediction[name] for name in measured.observables])
+    return correlated_asymmetric_gaussian(
+        measured.value, measured.error_low, measured.error_high, measured.correlation, predicted, covariance
+    )
+
+
+def shipped_forms() -> FlavourForms:
+    """Return the forms that come with the package."""
+    return load_forms(Path(str(files("globalfit.likelihoods").joinpath("data", "flavour_forms.h5"))))
+
+
+def standard_model() -> WilsonCoefficients:
+    """Return the Standard Model as one point."""
+    zero = np.zeros(1)
+    return contact(zero, zero, zero, zero, zero)
+
+
+@cache
+def standard_model_values(wanted: tuple[Observable, ...]) -> Mapping[str, float]:
+    """Return the Standard Model values of observables."""
+    found = observables(shipped_forms(), standard_model(), wanted, errors=False)
+    return {name: float(values[0]) for name, values in found.items()}
+
+
+def with_standard_model(prediction: dict[str, Array], wanted: tuple[Observable, ...]) -> dict[str, Array]:
+    """Return the prediction with ``sm_<observable>`` (n,) beside each value."""
+    n = len(next(iter(prediction.values())))
+    return prediction | {
+        "sm_" + name: np.full(n, value) for name, value in standard_model_values(wanted).items()
+    }
+
+
+def standard_model_pull(
+    likelihoods: Sequence[Likelihood], predictions: Sequence[Prediction], standard: Sequence[Prediction]
+) -> Array:
+    """Return by how many sigma points are preferred to the Standard Model, (n,).
+
+    sign(d) sqrt(2 |d|) with d = ln L - ln L_SM.
+    `standard` are the predictions of the same likelihoods at one Standard Model point.
+    """
+    gain = sum(
+        each.log_likelihood(here) - each.log_likelihood(there)
+        for each, here, there in zip(likelihoods, predictions, standard, strict=True)
+    )
+    return np.asarray(np.sign(gain) * np.sqrt(2.0 * np.abs(gain)))
+
+
+@cache
+def _toml(file: str) -> Mapping[str, Any]:
+    return tomllib.loads(files("globalfit.likelihoods").joinpath("data", file).read_text(encoding="utf-8"))
