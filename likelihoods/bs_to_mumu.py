@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
@@ -86,7 +87,10 @@ class BsToMuMu:
             return ()
         measured = self.measured
         width = 0.5 * float(measured.error_low[0] + measured.error_high[0])
-        at = {"br_bs_mumu": float(measured.value[0]), COVARIANCE: (0.0,)}
+        at: Mapping[str, float | tuple[float, ...]] = {
+            "br_bs_mumu": float(measured.value[0]),
+            COVARIANCE: (0.0,),
+        }
         return (Published(at, -math.log(width * math.sqrt(2.0 * math.pi)), "closed form at its maximum"),)
 
     def predict(self, point: Point) -> Prediction:

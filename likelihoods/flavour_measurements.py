@@ -155,9 +155,9 @@ def correlated_asymmetric_gaussian(
 
     -z^T C^-1 z / 2 - ln det C / 2 - sum ln[(w_low + w_high) sqrt(2 pi) / 2], z_i = (predicted_i - value_i)
     / w_i, where w_i is the measured error on the side of the prediction with the theory error added in
-    quadrature, and C the correlation of measured (mean of both sides) and theory errors together. Continuous everywhere,
-    tails are parabolas; with one observable it is `asymmetric_gaussian`, with equal errors
-    `correlated_gaussian`.
+    quadrature, and C the correlation of measured (mean of both sides) and theory errors together. It is
+    continuous everywhere and its tails are parabolas; with one observable it is `asymmetric_gaussian`, with
+    equal errors `correlated_gaussian`.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def correlated_asymmetric_gaussian(
 
 
 def log_density(measured: Measurement, wanted: Sequence[Observable], prediction: Prediction) -> Array:
-    """Return the ln density (n,) of `measured`, the theory covariance of the prediction of `wanted` included."""
+    """Return the ln density (n,) of `measured`, with the theory covariance of the prediction."""
     names = [each.name for each in wanted]
     rows = [names.index(name) for name in measured.observables]
     covariance = covariance_matrix(prediction[COVARIANCE])[:, rows][:, :, rows]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -84,7 +83,7 @@ class LeptonUniversality:
             math.log(0.5 * (low + high) * math.sqrt(2.0 * math.pi))
             for low, high in zip(measured.error_low, measured.error_high, strict=True)
         ) - 0.5 * float(np.linalg.slogdet(measured.correlation)[1])
-        values: Mapping[str, Any] = dict(zip(measured.observables, map(float, measured.value), strict=True))
+        values = dict(zip(measured.observables, map(float, measured.value), strict=True))
         if len(values) < len(measured.value):
             return ()  # one observable measured twice: no point is at both values
         everywhere = {each.name: 1.0 for each in RATIOS} | values

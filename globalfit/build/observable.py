@@ -293,8 +293,11 @@ def _name_text(name: Name) -> str:
 
 
 def _tuples(content: dict[str, Any]) -> dict[str, Any]:
-    freeze = lambda each: tuple(map(freeze, each)) if isinstance(each, list) else each  # noqa: E731
-    return {key: freeze(value) for key, value in content.items()}
+    return {key: _frozen(value) for key, value in content.items()}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def direct(flavio: Flavio, name: Name, coefficients: dict[str, complex]) -> float:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.errors import ModelError
-from globalfit.physics.flavour.forms import FlavourForms, Group, group, grouped
+from globalfit.physics.flavour.forms import FlavourForms, Group, Single, group, grouped
 from globalfit.physics.flavour.operators import Kind, directions
 from globalfit.physics.wilson import Exchange, Lepton, Strengths, WilsonCoefficients
 
 _BLOCK = 256  # points whose node values are worked on together: the arrays stay in the cache
+# m Gamma / (q^2 - m^2) below which the absorptive part of a propagator is left out: it enters a rate through
+# its interference with absorptive parts of the Standard Model, themselves a few per cent.
+_NARROW = 1e-5
+
+Index: TypeAlias = NDArray[np.intp] | slice
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Rates:
     """Central values {channel: (n,)} and theory modes {channel: (r, n)}: one-sigma shifts."""
 
     central: dict[str, Array]
-    modes: dict[str, Array]
+    modes: dict[str, Single]
 
 
 class Moving(NamedTuple):
@@ -71,7 +77,7 @@ def rates(
         If a channel is unknown, or a mediator's pole lies inside a bin.
     """
     central: dict[str, Array] = {}
-    modes: dict[str, Array] = {}
+    modes: dict[str, Single] = {}
     constant = run(forms, wilson)
     for (kind, lepton), members in grouped(forms, tuple(names)).items():
         fixed = _combine(kind, constant.get(lepton, {}))
@@ -81,12 +87,10 @@ def rates(
         ]
         moving = [each for each in moving if each.numerators]
         active = tuple(sorted({*fixed, *(i for each in moving for i in each.numerators)}))
-        imaginary = bool(moving) or any(np.iscomplexobj(c) for c in fixed.values())
+        imaginary = any(np.iscomplexobj(c) for c in fixed.values())
         folded = group(forms, members, active, imaginary)
         if moving:
-            for each in moving:
-                _check_pole(forms, folded, each.exchange)
-            values, shifts = _at_nodes(forms, folded, fixed, moving, wilson.n, errors)
+            values, shifts = _split_by_width(forms, folded, fixed, moving, imaginary, errors)
         else:
             values = folded.constant @ monomials_first(_variables(folded.active, fixed, imaginary, wilson.n))
             shifts = _constant_modes(folded, fixed, wilson.n) if errors else []
@@ -116,15 +120,47 @@ def _combine(kind: Kind, strengths: Strengths, drop_zero: bool = False) -> dict[
     return found
 
 
-def _check_pole(forms: FlavourForms, folded: Group, x: Exchange) -> None:
+def _split_by_width(
+    forms: FlavourForms,
+    folded: Group,
+    fixed: Mapping[int, Array],
+    moving: list[Moving],
+    imaginary: bool,
+    errors: bool,
+) -> tuple[Array, list[Single]]:
+    """Evaluate points with a wide mediator with complex propagators, all others with real ones."""
     low = min(forms.channel(name).channel.bin[0] for name in folded.names)
-    worst = float(np.max(x.mass, initial=0.0))
-    if (1e-3 * worst) ** 2 >= low:
-        raise ModelError(
-            f"m_{x.mediator}",
-            f"{worst:.6g} MeV puts its pole into a q^2 bin that starts at {low:g} GeV^2",
-            f"keep it below {1e3 * low**0.5:.1f} MeV or choose measurements with higher bins",
-        )
+    n = len(moving[0].exchange.mass)
+    wide = np.full(n, imaginary)
+    for each in moving:
+        x = each.exchange
+        distance = low - (1e-3 * x.mass) ** 2
+        if not np.all(distance > 0.0):
+            raise ModelError(
+                f"m_{x.mediator}",
+                f"{float(x.mass[np.argmin(distance)]):.6g} MeV puts its pole into a bin, q^2 > {low:g} GeV^2",
+                f"keep it below {1e3 * low**0.5:.1f} MeV or choose measurements with higher bins",
+            )
+        wide |= 1e-6 * x.mass * x.width > _NARROW * distance
+    values = np.empty((len(folded.names), n))
+    shifts = [np.empty((len(modes), n), dtype=np.float32) for modes in folded.error_flat] if errors else []
+    for index, absorptive in ((np.flatnonzero(~wide), False), (np.flatnonzero(wide), True)):
+        if not len(index):
+            continue
+        chosen = group(forms, folded.names, folded.active, absorptive)
+        part = [Moving(_cut(x, index), _take(numerators, index)) for x, numerators in moving]
+        values[:, index], found = _at_nodes(forms, chosen, _take(fixed, index), part, absorptive, errors)
+        for shift, here in zip(shifts, found, strict=True):
+            shift[:, index] = here
+    return values, shifts
+
+
+def _cut(x: Exchange, index: Index) -> Exchange:
+    return Exchange(x.mediator, x.mass[index], x.width[index], {}, x.longitudinal)
+
+
+def _take(values: Mapping[int, Array], index: Index) -> dict[int, Array]:
+    return {i: c[index] for i, c in values.items()}
 
 
 def _variables(active: Sequence[int], values: Mapping[int, Array], imaginary: bool, n: int) -> Array:
@@ -138,28 +174,28 @@ def _variables(active: Sequence[int], values: Mapping[int, Array], imaginary: bo
     return x
 
 
-def _constant_modes(folded: Group, values: Mapping[int, Array], n: int) -> list[Array]:
+def _constant_modes(folded: Group, values: Mapping[int, Array], n: int) -> list[Single]:
     products = monomials_first(_variables(folded.error_active, values, False, n).astype(np.float32))
-    return [np.asarray(modes @ products) for modes in folded.error_constant]
+    return [np.asarray(modes @ products, dtype=np.float32) for modes in folded.error_constant]
 
 
 def _at_nodes(
-    forms: FlavourForms, folded: Group, fixed: Mapping[int, Array], moving: list[Moving], n: int, errors: bool
-) -> tuple[Array, list[Array]]:
+    forms: FlavourForms,
+    folded: Group,
+    fixed: Mapping[int, Array],
+    moving: list[Moving],
+    imaginary: bool,
+    errors: bool,
+) -> tuple[Array, list[Single]]:
+    n = len(moving[0].exchange.mass)
     values = np.empty((len(folded.names), n))
-    shifts = [np.empty((len(modes), n)) for modes in folded.error_modes] if errors else []
+    shifts = [np.empty((len(modes), n), dtype=np.float32) for modes in folded.error_flat] if errors else []
     error_q2 = np.concatenate([forms.channel(name).error_q2 for name in folded.names])
     for start in range(0, n, _BLOCK):
         cut = slice(start, min(start + _BLOCK, n))
-        here = {i: c[cut] for i, c in fixed.items()}
-        parts = [
-            Moving(
-                Exchange(x.mediator, x.mass[cut], x.width[cut], {}, x.longitudinal),
-                {i: c[cut] for i, c in numerators.items()},
-            )
-            for x, numerators in moving
-        ]
-        x = _variables_at(folded.q2, folded.active, here, parts, cut.stop - cut.start, True)
+        here = _take(fixed, cut)
+        parts = [Moving(_cut(x, cut), _take(numerators, cut)) for x, numerators in moving]
+        x = _variables_at(folded.q2, folded.active, here, parts, cut.stop - cut.start, imaginary)
         amplitudes = folded.factor @ x
         np.square(amplitudes, out=amplitudes)
         values[:, cut] = np.add.reduceat(amplitudes.sum(axis=1), folded.starts, axis=0)
@@ -167,10 +203,9 @@ def _at_nodes(
             x = _variables_at(error_q2, folded.error_active, here, parts, cut.stop - cut.start, False)
             products = monomials_first(np.swapaxes(x, 0, 1).astype(np.float32))  # (m, nodes, points)
             at = 0
-            for shift, modes in zip(shifts, folded.error_modes, strict=True):
-                ke = modes.shape[1]
-                flat = np.swapaxes(modes, 1, 2).reshape(len(modes), -1)
-                shift[:, cut] = flat @ products[:, at : at + ke].reshape(flat.shape[1], -1)
+            for shift, modes in zip(shifts, folded.error_flat, strict=True):
+                ke = modes.shape[1] // len(products)
+                shift[:, cut] = modes @ products[:, at : at + ke].reshape(modes.shape[1], -1)
                 at += ke
     return values, shifts
 
@@ -185,13 +220,12 @@ def _variables_at(
 ) -> Array:
     """Return (1, Re y[, Im y]) at the nodes `q2` (k,), y = constant + numerators * propagators: (k, p, n)."""
     a = len(active)
-    x = np.zeros((len(q2), 1 + (1 + imaginary) * a, n))
+    x = np.empty((len(q2), 1 + (1 + imaginary) * a, n))
     x[:, 0] = 1.0
     for row, i in enumerate(active, start=1):
-        if i in fixed:
-            x[:, row] = fixed[i].real
-            if imaginary and np.iscomplexobj(fixed[i]):
-                x[:, row + a] = fixed[i].imag
+        x[:, row] = fixed[i].real if i in fixed else 0.0
+        if imaginary:
+            x[:, row + a] = fixed[i].imag if i in fixed else 0.0
     term = np.empty((len(q2), n))
     for exchange, numerators in moving:
         real, imag = exchange.propagator(q2)

@@ -96,7 +96,7 @@ class Group:
     starts: NDArray[np.intp]  # where each channel's nodes start
     factor: Array  # (k, rank, p): sum_r (factor x)^2 is the weighted rate at a node
     error_active: tuple[int, ...]
-    error_modes: tuple[Single, ...]  # per channel (r, ke, monomials of the active error directions)
+    error_flat: tuple[Single, ...]  # per channel (r, monomials of the active error directions * nodes)
     error_constant: tuple[Single, ...]  # per channel (r, monomials), summed over nodes
 
 
@@ -126,7 +126,7 @@ def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], 
         starts=np.cumsum([0, *(len(each.q2) for each in members[:-1])]),
         factor=np.concatenate([np.pad(b, ((0, 0), (0, rank - b.shape[1]), (0, 0))) for b in blocks]),
         error_active=error_active,
-        error_modes=tuple(each.astype(np.float32) for each in modes),
+        error_flat=tuple(np.swapaxes(each, 1, 2).reshape(len(each), -1).astype(np.float32) for each in modes),
         error_constant=tuple(each.sum(axis=1).astype(np.float32) for each in modes),
     )
 

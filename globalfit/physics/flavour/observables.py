@@ -9,12 +9,12 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.physics.flavour.channels import Observable
 from globalfit.physics.flavour.evaluate import rates
-from globalfit.physics.flavour.forms import FlavourForms
+from globalfit.physics.flavour.forms import FlavourForms, Single
 from globalfit.physics.wilson import WilsonCoefficients
 
 #: Key of the theory covariance in a prediction: the upper triangle, row by row, shape (n, b (b + 1) / 2).
 COVARIANCE = "theory_covariance"
-_BLOCK = 2048  # points evaluated together: the work arrays stay in the cache
+_BLOCK = 8192  # points evaluated together: the work arrays stay in the cache
 
 
 def observables(
@@ -77,22 +77,29 @@ def _block(
     if not errors:
         return out
     rows, columns = np.triu_indices(len(shifts))
-    out[COVARIANCE] = np.empty((wilson.n, len(rows)))
-    for entry, (i, j) in enumerate(zip(rows, columns, strict=True)):
-        covariance = np.einsum("kn,kn->n", shifts[i], shifts[j])
+    triangle = np.empty((len(rows), wilson.n))
+    for entry, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        covariance = np.einsum("kn,kn->n", shifts[i], shifts[j]).astype(np.float64)
         if i == j:
             covariance = covariance + (relative_error * out[wanted[i].name]) ** 2
             out["error_" + wanted[i].name] = np.sqrt(covariance)
-        out[COVARIANCE][:, entry] = covariance
+        triangle[entry] = covariance
+    out[COVARIANCE] = triangle.T
     return out
 
 
-def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dict[str, Array]) -> Array:
-    """Return the modes (r, n) of an observable; a ratio to first order in the shifts of both rates."""
+def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dict[str, Single]) -> Single:
+    """Return the modes (r, n) of an observable; a ratio to first order in the shifts of both rates.
+
+    Single precision is enough for errors; the shifts are scaled to the observable, so nothing underflows.
+    """
     shift = modes[each.numerator]
     if each.denominator is None:
         return shift
-    return (shift - value * modes[each.denominator]) / central[each.denominator]
+    below = central[each.denominator]
+    shift = shift * (1.0 / below).astype(np.float32)
+    shift -= modes[each.denominator] * (value / below).astype(np.float32)
+    return shift
 
 
 def covariance_matrix(triangle: Array) -> Array:
