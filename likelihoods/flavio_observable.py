@@ -200,6 +200,7 @@ def _measured(observables: tuple[str, ...], measurements: tuple[str, ...]) -> tu
             np.array(each.error_low),
             np.array(each.error_high),
             np.array(each.correlation),
+            np.zeros(len(each.value), dtype=bool),
             (),
             "",
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, Mask
 from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Likelihood, Prediction
 from globalfit.physics.flavour.channels import Observable
@@ -46,6 +46,8 @@ class Measurement:
     observables : tuple of str
     value, error_low, error_high : ndarray (k,)
     correlation : ndarray (k, k)
+    variable_width : ndarray (k,) of bool
+        Shape of each density: the error widens with the distance, or two half Gaussians.
     data : tuple of str
         What was seen; two measurements that share an entry share data.
     citation : str
@@ -58,23 +60,10 @@ class Measurement:
     error_low: Array
     error_high: Array
     correlation: Array
+    variable_width: Mask
     data: tuple[str, ...]
     citation: str
     b0: tuple[float, float, float] | None = None
-
-    def restricted(self, names: Sequence[str]) -> Measurement:
-        """Return the measurement of the observables in `names` alone."""
-        keep = [i for i, name in enumerate(self.observables) if name in names]
-        return Measurement(
-            tuple(self.observables[i] for i in keep),
-            self.value[keep],
-            self.error_low[keep],
-            self.error_high[keep],
-            self.correlation[np.ix_(keep, keep)],
-            self.data,
-            self.citation,
-            self.b0,
-        )
 
 
 @cache
@@ -101,6 +90,7 @@ def measurement(file: str, likelihood: str, name: str) -> Measurement:
         np.array([math.hypot(*parts) for parts in record["error_low"]]),
         np.array([math.hypot(*parts) for parts in record["error_high"]]),
         np.array(record.get("correlation", np.eye(len(value)))),
+        np.full(len(value), record.get("shape") == "variable-width"),
         tuple(record["data"]),
         record["citation"],
         (record["b0_value"], record["b0_error"], record["b0_correlation"]) if "b0_value" in record else None,
@@ -138,6 +128,7 @@ def _combined(likelihood: str, name: str, parts: Sequence[Measurement]) -> Measu
         np.concatenate([each.error_low for each in parts]),
         np.concatenate([each.error_high for each in parts]),
         correlation,
+        np.concatenate([each.variable_width for each in parts]),
         tuple(entry for each in parts for entry in each.data),
         "; ".join(each.citation for each in parts),
     )
@@ -150,14 +141,18 @@ def correlated_asymmetric_gaussian(
     correlation: Array,
     predicted: Array,
     covariance_theory: Array,
+    variable_width: Mask | None = None,
 ) -> Array:
     """Return the ln density (n,) of k correlated measurements with asymmetric errors.
 
-    -z^T C^-1 z / 2 - ln det C / 2 - sum ln[(w_low + w_high) sqrt(2 pi) / 2], z_i = (predicted_i - value_i)
-    / w_i, where w_i is the measured error on the side of the prediction with the theory error added in
-    quadrature, and C the correlation of measured (mean of both sides) and theory errors together. It is
-    continuous everywhere and its tails are parabolas; with one observable it is `asymmetric_gaussian`, with
-    equal errors `correlated_gaussian`.
+    -z^T C^-1 z / 2 - ln det C / 2 - sum ln[(w_low + w_high) sqrt(2 pi) / 2], z_i = d_i / w_i(d_i) with the
+    distance d_i = predicted_i - value_i. Theory errors are added to w_i in quadrature; C is the correlation
+    of measured (mean of both sides) and theory errors together. Finite and continuous everywhere. Two half
+    Gaussians have w = error_low or error_high by the side; with one observable that is `asymmetric_gaussian`,
+    with equal errors `correlated_gaussian`. Where `variable_width`, the variance is linear above the value,
+    w^2 = s_low s_high + (s_high - s_low) d (R. Barlow, physics/0406120), as in ratios whose denominator is
+    the uncertain part, and 1/w^2 linear below it, where Barlow's form would end in a pole; both pass through
+    the published errors.
 
     Parameters
     ----------
@@ -166,18 +161,25 @@ def correlated_asymmetric_gaussian(
         Of the measured errors.
     predicted : ndarray (n, k)
     covariance_theory : ndarray (n, k, k)
+    variable_width : ndarray (k,) of bool, optional
     """
-    theory = np.sqrt(np.diagonal(covariance_theory, axis1=1, axis2=2))
-    low, high = np.hypot(error_low, theory), np.hypot(error_high, theory)
-    residual = predicted - value
-    z = residual / np.where(residual > 0.0, high, low)
-    norm = -np.log(0.5 * (low + high)).sum(axis=1) - len(value) * LN_SQRT_2PI
+    theory = np.diagonal(covariance_theory, axis1=1, axis2=2)
+    distance = predicted - value
+    variance = np.where(distance > 0.0, error_high, error_low) ** 2
+    if variable_width is not None and np.any(variable_width):
+        product, slope = error_low * error_high, error_high - error_low
+        above = product + slope * np.maximum(distance, 0.0)
+        below = product**2 / (product - slope * error_high / error_low * np.minimum(distance, 0.0))
+        variance = np.where(variable_width, np.where(distance > 0.0, above, below), variance)
+    z = distance / np.sqrt(variance + theory)
+    mean = 0.5 * (np.sqrt(error_low**2 + theory) + np.sqrt(error_high**2 + theory))
+    norm = -np.log(mean).sum(axis=1) - len(value) * LN_SQRT_2PI
     if len(value) == 1:
         return np.asarray(norm - 0.5 * z[:, 0] ** 2)
-    mean = 0.5 * (error_low + error_high)
-    total = correlation * mean[:, None] * mean + covariance_theory
-    width = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
-    root = np.linalg.cholesky(total / (width[:, :, None] * width[:, None, :]))
+    width = 0.5 * (error_low + error_high)
+    total = correlation * width[:, None] * width + covariance_theory
+    scale = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
+    root = np.linalg.cholesky(total / (scale[:, :, None] * scale[:, None, :]))
     solved = np.linalg.solve(root, z[:, :, None])[:, :, 0]
     ln_det = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     return np.asarray(norm - ln_det - 0.5 * (solved**2).sum(axis=1))
@@ -190,7 +192,13 @@ def log_density(measured: Measurement, wanted: Sequence[Observable], prediction:
     covariance = covariance_matrix(prediction[COVARIANCE])[:, rows][:, :, rows]
     predicted = np.column_stack([prediction[name] for name in measured.observables])
     return correlated_asymmetric_gaussian(
-        measured.value, measured.error_low, measured.error_high, measured.correlation, predicted, covariance
+        measured.value,
+        measured.error_low,
+        measured.error_high,
+        measured.correlation,
+        predicted,
+        covariance,
+        measured.variable_width,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.errors import ModelError
-from globalfit.physics.flavour.forms import FlavourForms, Group, Single, group, grouped
+from globalfit.physics.flavour.forms import FlavourForms, Group, group, grouped
 from globalfit.physics.flavour.operators import Kind, directions
 from globalfit.physics.wilson import Exchange, Lepton, Strengths, WilsonCoefficients
 
@@ -28,7 +28,7 @@ class Rates:
     """Central values {channel: (n,)} and theory modes {channel: (r, n)}: one-sigma shifts."""
 
     central: dict[str, Array]
-    modes: dict[str, Single]
+    modes: dict[str, Array]
 
 
 class Moving(NamedTuple):
@@ -77,7 +77,7 @@ def rates(
         If a channel is unknown, or a mediator's pole lies inside a bin.
     """
     central: dict[str, Array] = {}
-    modes: dict[str, Single] = {}
+    modes: dict[str, Array] = {}
     constant = run(forms, wilson)
     for (kind, lepton), members in grouped(forms, tuple(names)).items():
         fixed = _combine(kind, constant.get(lepton, {}))
@@ -89,11 +89,14 @@ def rates(
         active = tuple(sorted({*fixed, *(i for each in moving for i in each.numerators)}))
         imaginary = any(np.iscomplexobj(c) for c in fixed.values())
         folded = group(forms, members, active, imaginary)
+        shifts: Sequence[Array] = ()
         if moving:
             values, shifts = _split_by_width(forms, folded, fixed, moving, imaginary, errors)
         else:
-            values = folded.constant @ monomials_first(_variables(folded.active, fixed, imaginary, wilson.n))
-            shifts = _constant_modes(folded, fixed, wilson.n) if errors else []
+            products = monomials_first(_variables(folded.active, fixed, imaginary, wilson.n))
+            values = folded.constant @ products
+            if errors:
+                shifts = np.split(folded.error_constant @ products, np.cumsum(folded.sizes)[:-1])
         central |= zip(members, values, strict=True)
         modes |= zip(members if errors else (), shifts, strict=True)
     return Rates(central, modes)
@@ -127,7 +130,7 @@ def _split_by_width(
     moving: list[Moving],
     imaginary: bool,
     errors: bool,
-) -> tuple[Array, list[Single]]:
+) -> tuple[Array, list[Array]]:
     """Evaluate points with a wide mediator with complex propagators, all others with real ones."""
     low = min(forms.channel(name).channel.bin[0] for name in folded.names)
     n = len(moving[0].exchange.mass)
@@ -143,7 +146,7 @@ def _split_by_width(
             )
         wide |= 1e-6 * x.mass * x.width > _NARROW * distance
     values = np.empty((len(folded.names), n))
-    shifts = [np.empty((len(modes), n), dtype=np.float32) for modes in folded.error_flat] if errors else []
+    shifts = [np.empty((len(modes), n)) for modes in folded.error_flat] if errors else []
     for index, absorptive in ((np.flatnonzero(~wide), False), (np.flatnonzero(wide), True)):
         if not len(index):
             continue
@@ -174,11 +177,6 @@ def _variables(active: Sequence[int], values: Mapping[int, Array], imaginary: bo
     return x
 
 
-def _constant_modes(folded: Group, values: Mapping[int, Array], n: int) -> list[Single]:
-    products = monomials_first(_variables(folded.error_active, values, False, n).astype(np.float32))
-    return [np.asarray(modes @ products, dtype=np.float32) for modes in folded.error_constant]
-
-
 def _at_nodes(
     forms: FlavourForms,
     folded: Group,
@@ -186,10 +184,10 @@ def _at_nodes(
     moving: list[Moving],
     imaginary: bool,
     errors: bool,
-) -> tuple[Array, list[Single]]:
+) -> tuple[Array, list[Array]]:
     n = len(moving[0].exchange.mass)
     values = np.empty((len(folded.names), n))
-    shifts = [np.empty((len(modes), n), dtype=np.float32) for modes in folded.error_flat] if errors else []
+    shifts = [np.empty((len(modes), n)) for modes in folded.error_flat] if errors else []
     error_q2 = np.concatenate([forms.channel(name).error_q2 for name in folded.names])
     for start in range(0, n, _BLOCK):
         cut = slice(start, min(start + _BLOCK, n))
@@ -200,8 +198,8 @@ def _at_nodes(
         np.square(amplitudes, out=amplitudes)
         values[:, cut] = np.add.reduceat(amplitudes.sum(axis=1), folded.starts, axis=0)
         if errors:
-            x = _variables_at(error_q2, folded.error_active, here, parts, cut.stop - cut.start, False)
-            products = monomials_first(np.swapaxes(x, 0, 1).astype(np.float32))  # (m, nodes, points)
+            x = _variables_at(error_q2, folded.active, here, parts, cut.stop - cut.start, False)
+            products = monomials_first(np.swapaxes(x, 0, 1))  # (m, nodes, points)
             at = 0
             for shift, modes in zip(shifts, folded.error_flat, strict=True):
                 ke = modes.shape[1] // len(products)

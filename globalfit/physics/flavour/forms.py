@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,6 @@ from globalfit.errors import ModelError, did_you_mean
 from globalfit.physics.flavour.channels import Channel
 from globalfit.physics.flavour.operators import Kind, directions, subset, symmetric
 from globalfit.physics.wilson import Lepton
-
-Single: TypeAlias = NDArray[np.float32]
 
 # Typical sizes of the coefficients, for deciding which eigenvalues of a form are rounding noise.
 _TYPICAL = {"C7": 0.3, "C9": 4.0, "C10": 4.0, "CS": 0.1, "CP": 0.1}
@@ -95,9 +92,9 @@ class Group:
     q2: Array  # (k,) nodes of all channels after each other
     starts: NDArray[np.intp]  # where each channel's nodes start
     factor: Array  # (k, rank, p): sum_r (factor x)^2 is the weighted rate at a node
-    error_active: tuple[int, ...]
-    error_flat: tuple[Single, ...]  # per channel (r, monomials of the active error directions * nodes)
-    error_constant: tuple[Single, ...]  # per channel (r, monomials), summed over nodes
+    sizes: tuple[int, ...]  # modes of each channel
+    error_flat: tuple[Array, ...]  # per channel (modes, monomials of (1, Re y) * nodes)
+    error_constant: Array  # (all modes, monomials of the active variables), summed over nodes
 
 
 @lru_cache(maxsize=256)
@@ -115,9 +112,14 @@ def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], 
     ]
     rank = max(block.shape[1] for block in blocks)
     known = members[0].error_directions
-    error_active = tuple(i for i in active if i in known)
-    error_columns = subset(1 + len(known), [0, *(1 + known.index(i) for i in error_active)])
-    modes = [each.modes[:, :, error_columns] * each.error_weights[:, None] for each in members]
+    chosen = [0, *(1 + known.index(i) for i in active if i in known)]
+    modes = [
+        each.modes[:, :, subset(1 + len(known), chosen)] * each.error_weights[:, None] for each in members
+    ]
+    # where the monomials the errors know stand among those of (1, Re y) and of (1, Re y[, Im y])
+    real = [0, *(1 + row for row, i in enumerate(active) if i in known)]
+    flat = [_spread(each, subset(1 + len(active), real), 1 + len(active)) for each in modes]
+    binned = [_spread(each.sum(axis=1), subset(len(keep), real), len(keep)) for each in modes]
     return Group(
         names=names,
         active=active,
@@ -125,9 +127,9 @@ def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], 
         q2=np.concatenate([each.q2 for each in members]),
         starts=np.cumsum([0, *(len(each.q2) for each in members[:-1])]),
         factor=np.concatenate([np.pad(b, ((0, 0), (0, rank - b.shape[1]), (0, 0))) for b in blocks]),
-        error_active=error_active,
-        error_flat=tuple(np.swapaxes(each, 1, 2).reshape(len(each), -1).astype(np.float32) for each in modes),
-        error_constant=tuple(each.sum(axis=1).astype(np.float32) for each in modes),
+        sizes=tuple(len(each) for each in modes),
+        error_flat=tuple(np.swapaxes(each, 1, 2).reshape(len(each), -1) for each in flat),
+        error_constant=np.concatenate(binned),
     )
 
 
@@ -147,3 +149,10 @@ def grouped(forms: FlavourForms, names: tuple[str, ...]) -> dict[tuple[Kind, Lep
         channel = forms.channel(name).channel
         found[channel.kind, channel.lepton] = (*found.get((channel.kind, channel.lepton), ()), name)
     return found
+
+
+def _spread(coefficients: Array, at: NDArray[np.intp], p: int) -> Array:
+    """Put monomial coefficients (..., m) to the positions `at` (m,) among the monomials of `p` variables."""
+    out = np.zeros((*coefficients.shape[:-1], p * (p + 1) // 2))
+    out[..., at] = coefficients
+    return out

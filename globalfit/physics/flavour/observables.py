@@ -9,7 +9,7 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.physics.flavour.channels import Observable
 from globalfit.physics.flavour.evaluate import rates
-from globalfit.physics.flavour.forms import FlavourForms, Single
+from globalfit.physics.flavour.forms import FlavourForms
 from globalfit.physics.wilson import WilsonCoefficients
 
 #: Key of the theory covariance in a prediction: the upper triangle, row by row, shape (n, b (b + 1) / 2).
@@ -79,7 +79,7 @@ def _block(
     rows, columns = np.triu_indices(len(shifts))
     triangle = np.empty((len(rows), wilson.n))
     for entry, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        covariance = np.einsum("kn,kn->n", shifts[i], shifts[j]).astype(np.float64)
+        covariance = np.einsum("kn,kn->n", shifts[i], shifts[j])
         if i == j:
             covariance = covariance + (relative_error * out[wanted[i].name]) ** 2
             out["error_" + wanted[i].name] = np.sqrt(covariance)
@@ -88,17 +88,17 @@ def _block(
     return out
 
 
-def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dict[str, Single]) -> Single:
+def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dict[str, Array]) -> Array:
     """Return the modes (r, n) of an observable; a ratio to first order in the shifts of both rates.
 
-    Single precision is enough for errors; the shifts are scaled to the observable, so nothing underflows.
+    Array precision is enough for errors; the shifts are scaled to the observable, so nothing underflows.
     """
     shift = modes[each.numerator]
     if each.denominator is None:
         return shift
     below = central[each.denominator]
-    shift = shift * (1.0 / below).astype(np.float32)
-    shift -= modes[each.denominator] * (value / below).astype(np.float32)
+    shift = shift * (1.0 / below)
+    shift -= modes[each.denominator] * (value / below)
     return shift
 
 
