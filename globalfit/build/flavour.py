@@ -20,6 +20,7 @@ from globalfit.physics.wilson import SCALE_CONTACT, SCALE_Z, Lepton
 
 Progress = Callable[[str, int, int], None]
 ERROR_NODES = 5
+COMPLETE = 0.97  # share of every variance that the kept modes carry; 200 draws know it to 10 %
 SCALARS = ("CS", "CP")
 # Steps of the design points: sizes at which no term of the form drowns another.
 _STEPS = {"C7": 0.3, "C9": 1.0, "C10": 1.0, "CS": 0.1, "CP": 0.1}
@@ -167,7 +168,7 @@ def _modes(
     """Return per channel the modes (r, ke, m) that carry the variance of the observables.
 
     Rotating the draws leaves every covariance as it is; of the rotated draws those are kept that matter to an
-    observable of the group somewhere among sample points, until each variance is complete to 1 %.
+    observable of the group somewhere among sample points, until each variance is complete to `COMPLETE`.
     """
     made = {name: np.zeros((1, *each.shape[1:])) for name, each in shifts.items()}
     by_name = {channel.name: channel for channel in channels}
@@ -178,7 +179,7 @@ def _modes(
         relative = _relative_shifts(present, by_name, shifts, central)
         left, _, _ = np.linalg.svd(relative, full_matrices=False)
         variance = np.cumsum((left.T @ relative) ** 2, axis=0)
-        kept = 1 + int(np.argmax(np.all(variance > 0.99 * variance[-1], axis=1)))
+        kept = 1 + int(np.argmax(np.all(variance > COMPLETE * variance[-1], axis=1)))
         used = {name for each in present for name in (each.numerator, each.denominator) if name is not None}
         for name in used:
             rotated = np.tensordot(left[:, :kept].T, shifts[name], axes=1) / np.sqrt(len(left) - 1)

@@ -60,7 +60,7 @@ def constant(points: list[dict[str, dict[str, complex]]]) -> WilsonCoefficients:
 
 
 def named(channel: Channel, point: dict[str, dict[str, complex]]) -> dict[str, complex]:
-    """The same as flavio names it, for the lepton of `channel` (C7 differs between the leptons of a point)."""
+    """The same as flavio names it, for the lepton of `channel` (C7 differs between leptons)."""
     return {
         (f"{op}_bs" if op.startswith("C7") else f"{op}_bs{channel.lepton * 2}"): value
         for op, value in point[channel.lepton].items()

@@ -96,9 +96,8 @@ def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dic
     shift = modes[each.numerator]
     if each.denominator is None:
         return shift
-    below = central[each.denominator]
-    shift = shift * (1.0 / below)
-    shift -= modes[each.denominator] * (value / below)
+    shift = shift - value * modes[each.denominator]
+    shift /= central[each.denominator]
     return shift
 
 
