@@ -59,7 +59,7 @@ def test_propagator_is_breit_wigner() -> None:
 
 @pytest.mark.parametrize("m_aprime", [5.0, 50.0, 200.0])
 def test_longitudinal_part_makes_bs_a_contact_term(m_aprime: float) -> None:
-    # With its longitudinal part A' gives P = C10 - C10' + m_B^2 m_b/(2 m_mu (m_b + m_s)) (C_P - C_P') no pole at
+    # P = C10 - C10' + m_B^2 m_b/(2 m_mu (m_b + m_s)) (C_P - C_P') has no pole: with the longitudinal part, at
     # q^2 = m_B^2: P = -kappa / m^2.
     x = wilson.aprime_exchange(
         one(m_aprime), one(0.0), one(2e-9), one(-1e-9), {"mu": one(3e-3)}, {"mu": one(3e-3)}
