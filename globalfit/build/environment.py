@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,10 @@ class Flavio:
     central: dict[str, float]
     versions: dict[str, str]
 
-    def coefficients(self, values: dict[str, complex], scale: float = SCALE) -> Any:
+    def coefficients(self, values: Mapping[str, complex], scale: float = SCALE) -> Any:
         """Return flavio's WilsonCoefficients with `values` {WCxf name: value} set at `scale`."""
         made = self.package.WilsonCoefficients()
-        made.set_initial(values, scale)
+        made.set_initial(dict(values), scale)
         return made
 
     def predict(self, name: str, coefficients: Any, parameters: dict[str, float], *arguments: float) -> float:

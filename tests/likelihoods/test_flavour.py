@@ -235,7 +235,7 @@ def test_rare_decays_only_predict_unless_asked() -> None:
 
 def test_vintages() -> None:
     def newest(likelihood: Any, day: date) -> str:
-        return max((d, name) for name, d in likelihood.vintages.items() if d <= day)[1]
+        return str(max((d, name) for name, d in likelihood.vintages.items() if d <= day)[1])
 
     day = date(2022, 10, 15)
     assert newest(LeptonUniversality, day) == "lhcb-rk-2021-rkstar-2017"

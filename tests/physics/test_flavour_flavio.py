@@ -106,12 +106,12 @@ def test_theory_errors_against_independent_draws(flavio: Flavio) -> None:
     # 100 draws know an error to 7 %, the 200 of the build to 5 %
     np.random.seed(99)  # noqa: NPY002
     random = flavio.package.default_parameters.get_random_all(size=100)
-    names = {
-        "r_k_1.1_6": ("<Rmue>(B+->Kll)", 1.1, 6.0),
-        "r_kstar_1.1_6": ("<Rmue>(B0->K*ll)", 1.1, 6.0),
-        "br_bs_mumu": ("BR(Bs->mumu)",),
-        "dbr_bplus_kstarplus_mumu_15_19": ("<dBR/dq2>(B+->K*mumu)", 15.0, 19.0),
-        "dbr_lambdab_lambda_mumu_15_20": ("<dBR/dq2>(Lambdab->Lambdamumu)", 15.0, 20.0),
+    names: dict[str, tuple[str, tuple[float, ...]]] = {
+        "r_k_1.1_6": ("<Rmue>(B+->Kll)", (1.1, 6.0)),
+        "r_kstar_1.1_6": ("<Rmue>(B0->K*ll)", (1.1, 6.0)),
+        "br_bs_mumu": ("BR(Bs->mumu)", ()),
+        "dbr_bplus_kstarplus_mumu_15_19": ("<dBR/dq2>(B+->K*mumu)", (15.0, 19.0)),
+        "dbr_lambdab_lambda_mumu_15_20": ("<dBR/dq2>(Lambdab->Lambdamumu)", (15.0, 20.0)),
     }
     for benchmark in ("SM", "BMB"):
         values = stored.BENCHMARKS[benchmark]
@@ -119,7 +119,7 @@ def test_theory_errors_against_independent_draws(flavio: Flavio) -> None:
         found: dict[str, np.ndarray] = {}
         for members in GROUPS.values():
             found |= observables(shipped_forms(), contact(*np.array([values]).T), members)
-        for name, (observable, *bin_) in names.items():
+        for name, (observable, bin_) in names.items():
             drawn = [
                 flavio.predict(observable, made, {k: float(v[i]) for k, v in random.items()}, *bin_)
                 for i in range(100)
@@ -210,7 +210,7 @@ def test_light_mediator_in_any_rate(flavio: Flavio, tmp_path: Path, monkeypatch:
 
 def test_what_is_no_form_is_refused(flavio: Flavio) -> None:
     with pytest.raises(
-        ModelError, match="neither a quadratic form .* nor a ratio of two; use engine = 'flavio'"
+        ModelError, match=r"neither a quadratic form .* nor a ratio of two; use engine = 'flavio'"
     ):
         build(flavio, parse("<P4p>(B0->K*mumu)(1.1,2.5)"), lambda *stage: None)
     with pytest.raises(ModelError, match=r"does not depend on b -> s l l"):

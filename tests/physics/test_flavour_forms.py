@@ -50,10 +50,8 @@ def random_mediators(n: int, seed: int = 0, width: float = 1e-6) -> WilsonCoeffi
     rng = np.random.default_rng(seed)
     m = np.exp(rng.uniform(np.log(5.0), np.log(200.0), n))
     g = m / 14142.0
-    vector, axial = (
-        {"mu": 0.5 * g, "e": 1e-5 * np.ones(n)},
-        {"mu": 0.5 * g * (m / 2e4) ** 2, "e": np.zeros(n)},
-    )
+    vector: dict[wilson.Lepton, Any] = {"mu": 0.5 * g, "e": 1e-5 * np.ones(n)}
+    axial: dict[wilson.Lepton, Any] = {"mu": 0.5 * g * (m / 2e4) ** 2, "e": np.zeros(n)}
     aprime = wilson.aprime_exchange(
         m, width * m, rng.normal(0, 2e-9, n) / g, rng.normal(0, 2e-9, n) / g, vector, axial
     )
@@ -199,7 +197,7 @@ def test_design_determines_a_form() -> None:
     )
     points = design(6)
     assert len(points) == 21
-    solved = np.linalg.solve(monomials(points), monomials(points) @ form)
+    solved: Any = np.linalg.solve(monomials(points), monomials(points) @ form)
     np.testing.assert_allclose(solved, form, rtol=1e-12)
     np.testing.assert_allclose(symmetric(solved, 6), matrix + matrix.T, rtol=1e-12)
 

@@ -14,7 +14,7 @@ from globalfit.physics.wilson import WilsonCoefficients
 
 #: Key of the theory covariance in a prediction: the upper triangle, row by row, shape (n, b (b + 1) / 2).
 COVARIANCE = "theory_covariance"
-_BLOCK = 8192  # points evaluated together: the work arrays stay in the cache
+_BLOCK = 2048  # points evaluated together: the work arrays stay in the cache
 
 
 def observables(
