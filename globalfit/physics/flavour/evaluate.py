@@ -96,7 +96,8 @@ def rates(
             products = monomials_first(_variables(folded.active, fixed, imaginary, wilson.n))
             values = folded.constant @ products
             if errors:
-                shifts = np.split(folded.error_constant @ products, np.cumsum(folded.sizes)[:-1])
+                every = folded.error_constant @ products
+                shifts = [every[rows] for rows in folded.rows]
         central |= zip(members, values, strict=True)
         modes |= zip(members if errors else (), shifts, strict=True)
     return Rates(central, modes)
@@ -220,16 +221,22 @@ def _variables_at(
     a = len(active)
     x = np.empty((len(q2), 1 + (1 + imaginary) * a, n))
     x[:, 0] = 1.0
-    for row, i in enumerate(active, start=1):
-        x[:, row] = fixed[i].real if i in fixed else 0.0
-        if imaginary:
-            x[:, row + a] = fixed[i].imag if i in fixed else 0.0
+    propagators = [exchange.propagator(q2) for exchange, _ in moving]
     term = np.empty((len(q2), n))
-    for exchange, numerators in moving:
-        real, imag = exchange.propagator(q2)
-        for row, i in enumerate(active, start=1):
-            if i in numerators:
-                x[:, row] += np.multiply(real, numerators[i], out=term)
-                if imaginary:
-                    x[:, row + a] += np.multiply(imag, numerators[i], out=term)
+    for part in range(1 + imaginary):
+        for row, i in enumerate(active, start=1 + part * a):
+            constant = (fixed[i].imag if part else fixed[i].real) if i in fixed else 0.0
+            terms = [
+                (p[part], m.numerators[i])
+                for p, m in zip(propagators, moving, strict=True)
+                if i in m.numerators
+            ]
+            if not terms:
+                x[:, row] = constant
+                continue
+            np.multiply(*terms[0], out=x[:, row])
+            for propagator, numerator in terms[1:]:
+                x[:, row] += np.multiply(propagator, numerator, out=term)
+            if i in fixed:
+                x[:, row] += constant
     return x

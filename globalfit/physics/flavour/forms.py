@@ -92,7 +92,7 @@ class Group:
     q2: Array  # (k,) nodes of all channels after each other
     starts: NDArray[np.intp]  # where each channel's nodes start
     factor: Array  # (k, rank, p): sum_r (factor x)^2 is the weighted rate at a node
-    sizes: tuple[int, ...]  # modes of each channel
+    rows: tuple[slice, ...]  # of each channel's modes in `error_constant`
     error_flat: tuple[Array, ...]  # per channel (modes, monomials of (1, Re y) * nodes)
     error_constant: Array  # (all modes, monomials of the active variables), summed over nodes
 
@@ -120,6 +120,7 @@ def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], 
     real = [0, *(1 + row for row, i in enumerate(active) if i in known)]
     flat = [_spread(each, subset(1 + len(active), real), 1 + len(active)) for each in modes]
     binned = [_spread(each.sum(axis=1), subset(len(keep), real), len(keep)) for each in modes]
+    ends = np.cumsum([len(each) for each in modes]).tolist()
     return Group(
         names=names,
         active=active,
@@ -127,7 +128,7 @@ def group(forms: FlavourForms, names: tuple[str, ...], active: tuple[int, ...], 
         q2=np.concatenate([each.q2 for each in members]),
         starts=np.cumsum([0, *(len(each.q2) for each in members[:-1])]),
         factor=np.concatenate([np.pad(b, ((0, 0), (0, rank - b.shape[1]), (0, 0))) for b in blocks]),
-        sizes=tuple(len(each) for each in modes),
+        rows=tuple(slice(end - len(each), end) for each, end in zip(modes, ends, strict=True)),
         error_flat=tuple(np.swapaxes(each, 1, 2).reshape(len(each), -1) for each in flat),
         error_constant=np.concatenate(binned),
     )

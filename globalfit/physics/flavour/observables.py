@@ -89,15 +89,12 @@ def _block(
 
 
 def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dict[str, Array]) -> Array:
-    """Return the modes (r, n) of an observable; a ratio to first order in the shifts of both rates.
-
-    Array precision is enough for errors; the shifts are scaled to the observable, so nothing underflows.
-    """
+    """Return the modes (r, n) of an observable; a ratio to first order in the shifts of both rates."""
     shift = modes[each.numerator]
     if each.denominator is None:
         return shift
     shift = shift - value * modes[each.denominator]
-    shift /= central[each.denominator]
+    shift *= 1.0 / central[each.denominator]
     return shift
 
 
