@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from globalfit.chains.tables import Row, read_table, read_text
 
 from globalfit.arrays import Array
+from globalfit.chains.tables import Row, read_table, read_text
 from globalfit.coordinates import Linear, Log, SignedLog
 from globalfit.errors import ChainError, did_you_mean
 from globalfit.sampling.run import LOG_POSTERIOR

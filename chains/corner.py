@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from globalfit.chains.chain import Chain
 
 from globalfit.arrays import Array
+from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from globalfit.chains.tables import write_table, write_text
 
 from globalfit import __version__
 from globalfit import likelihood as contract
+from globalfit.chains.tables import write_table, write_text
 from globalfit.sampling.ensemble import MOVES
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from globalfit.chains.header import blob_fields, environment, write_header
-from globalfit.chains.tables import read_text, write_text
 
 from globalfit.arrays import Array
+from globalfit.chains.header import blob_fields, environment, write_header
+from globalfit.chains.tables import read_text, write_text
 from globalfit.errors import ChainError
 from globalfit.fit import differences, fingerprint
 from globalfit.sampling.run import BLOCK

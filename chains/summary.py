@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+
 from globalfit.arrays import strict
 from globalfit.chains.chain import Chain
 

@@ -125,7 +125,7 @@ def check_fit(fit: Fit, *, seed: int = 0) -> FitCheck:
 
 
 def sensitivity(fit: Fit, rng: np.random.Generator) -> Array:
-    """Return the largest change of each ln L as each parameter crosses its prior (parameters, likelihoods)."""
+    """Return the largest change of each ln L as a parameter crosses its prior (parameters, likelihoods)."""
     posterior, space = fit.posterior, fit.posterior.space
     values = space.physical(space.draw(BASES, rng))
     changes = np.zeros((space.dim, len(posterior.likelihoods)))

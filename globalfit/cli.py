@@ -130,7 +130,9 @@ def run(
     steps_more: Annotated[int | None, typer.Option(min=1, help="steps to add to what is there")] = None,
     target_ess: Annotated[int | None, typer.Option(min=1, help="effective samples at which to stop")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="move an existing chain aside, start anew")] = False,
-    corner: Annotated[Path | None, typer.Option(help="draw the corner plot into this file at the end")] = None,
+    corner: Annotated[
+        Path | None, typer.Option(help="draw the corner plot into this file at the end")
+    ] = None,
     likelihood: More = None,
     as_of: AsOf = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
@@ -159,8 +161,13 @@ def run(
     console = _console(stderr=True)
     with ProgressLine(console, quiet=quiet) as line_:
         chain = loaded.run(
-            output, steps=steps, steps_more=steps_more, target_ess=target_ess, fresh=fresh,
-            progress=line_, notice=_say,
+            output,
+            steps=steps,
+            steps_more=steps_more,
+            target_ess=target_ess,
+            fresh=fresh,
+            progress=line_,
+            notice=_say,
         )
     if chain.interrupted:
         _say(f"interrupted; everything sampled is in {output}. To go on: globalfit run {fit} -o {output}")
@@ -185,7 +192,9 @@ def summary(file: ChainPath, discard: Discard = None, as_json: Json = False, deb
 
 @app.command()
 def corner(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="chain files, drawn over each other")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="chain files, drawn over each other")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help=".png, .pdf or .svg")] = Path("corner.png"),
     parameters: Annotated[
         str, typer.Option("--parameters", "-p", help="comma-separated; sampled parameters by default")
@@ -225,19 +234,21 @@ def new_likelihood(
 
 
 @app.command("test-likelihood")
-def test_likelihood(
+def conformance(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a plug-in, or file.py:Class")],
     model: Annotated[str, typer.Option(help="the model that gives the points")] = "t3r-muon",
     points: Annotated[int, typer.Option(min=2, help="points of the model's natural ranges")] = 64,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test a likelihood against the contract: batches, shapes, finiteness, what it reads, published numbers."""
+    """Test a likelihood against its contract: batches, shapes, finiteness, what it reads, published numbers."""
+    from dataclasses import asdict
+
     from globalfit.conformance import findings_for
     from globalfit.show import print_findings
 
     found = findings_for(name, model, points)
-    _print_json([finding.to_dict() for finding in found]) if as_json else print_findings(_console(), found)
+    _print_json([asdict(finding) for finding in found]) if as_json else print_findings(_console(), found)
     if not all(finding.passed for finding in found):
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,14 @@ def findings_for(name: str, model_name: str, points: int = 64, seed: int = 0) ->
         likelihood: Likelihood = cls()
         model: Model = load("model", model_name)()
     except TypeError as error:
-        raise PluginError(name, f"cannot be made without options: {error}", "give its fields defaults") from None
+        raise PluginError(
+            name, f"cannot be made without options: {error}", "give its fields defaults"
+        ) from None
     rng = np.random.default_rng(seed)
     columns = {key: prior.quantile(rng.random(points)) for key, prior in model.ranges.items()}
     for parameter in contract.nuisances(likelihood):
         if parameter.prior is not None:
             columns[parameter.name] = parameter.prior.quantile(rng.random(points))
-    try:
+    with contextlib.suppress(AttributeError):  # what is missing is found and told by the test itself
         likelihood = as_batched(likelihood, model.point(columns))
-    except AttributeError:  # what is missing is found and told by the test itself
-        pass
     return check_likelihood(likelihood, model, columns=columns)

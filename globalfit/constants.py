@@ -7,7 +7,7 @@ CODATA: 2022 adjustment, Mohr et al., Rev. Mod. Phys. 97 (2025) 025002.
 from __future__ import annotations
 
 ALPHA = 1.0 / 137.035999177  # fine-structure constant at zero momentum, CODATA
-E_CHARGE = (4.0 * 3.141592653589793 * ALPHA) ** 0.5  # positron charge, natural units
+E_CHARGE: float = (4.0 * 3.141592653589793 * ALPHA) ** 0.5  # positron charge, natural units
 HBAR_MEV_S = 6.582119569e-22  # hbar in MeV s, CODATA (exact)
 HBARC_MEV_M = 1.973269804e-13  # hbar c in MeV m, CODATA (exact)
 

@@ -94,14 +94,19 @@ class Fit:
         ------
         ChainError
             If the file exists and is not a chain of this fit; the differing keys are named.
+        LikelihoodError
+            If a likelihood breaks its contract; nothing is written then.
         SamplingError
             If no start can be found.
         """
         from globalfit.chains.chain import Chain
         from globalfit.chains.store import open_store
         from globalfit.sampling.run import run
+        from globalfit.smoke import smoke_test
 
         store = open_store(Path(output), self, fresh=fresh)
+        if not store.steps:
+            smoke_test(self.posterior)
         if store.moved:
             notice(f"moved the old chain to {store.moved}")
         if store.steps:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from globalfit.assembly import Assembly
+from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
 from globalfit.fit import Fit
 from globalfit.tables import FitTable, read_table
@@ -40,7 +40,7 @@ def load_fit(path: str | Path, *, likelihoods: Sequence[str] = (), as_of: dateti
     path = Path(path)
     text = _read(path)
     table = read_table(FitTable, _parse(path, text), str(path))
-    return Assembly(path, text, table, tuple(likelihoods), as_of).fit()
+    return assemble(path, text, table, likelihoods, as_of)
 
 
 def _refuse(path: Path, problem: str, remedy: str = "") -> FitErrors:

@@ -98,7 +98,7 @@ class Model(Protocol):
         ...
 
 
-class _Recorded(Mapping[str, Array]):
+class Recorded(Mapping[str, Array]):
     """Columns that remember which of them were read."""
 
     def __init__(self, columns: Columns) -> None:
@@ -137,7 +137,7 @@ def probe(model: Model, names: tuple[str, ...], extra: tuple[str, ...] = ()) -> 
     found: dict[str, set[str]] = {}
     with np.errstate(all="ignore"):
         for name in names:
-            recorded = _Recorded(every)
+            recorded = Recorded(every)
             try:
                 getattr(model.point(recorded), name)
             except MissingParameterError as error:

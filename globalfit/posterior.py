@@ -14,7 +14,7 @@ from globalfit.arrays import Array, Columns, Mask, as_points, scatter
 from globalfit.errors import GlobalfitError, LikelihoodError
 from globalfit.likelihood import Likelihood, Prediction
 from globalfit.model import MissingParameterError, Model, Point, probe
-from globalfit.parameters import ParameterSpace, Quantity
+from globalfit.parameters import ParameterSpace, Quantity, Transformed
 
 
 class Constraint(Protocol):
@@ -104,11 +104,8 @@ class Posterior:
         LikelihoodError
             If a likelihood fails or breaks its contract; names it and the first offending point.
         """
-        columns, log_prior, log_jacobian = self.space.transform(as_points(theta, self.space.dim))
+        columns, log_prior, log_jacobian = self._prior(as_points(theta, self.space.dim))
         inside = log_prior > -np.inf
-        if self.constraints and inside.any():
-            inside[inside] = self._allowed(_select(columns, inside))
-            log_prior[~inside] = -np.inf
         point = self.point(_select(columns, inside))
         log_likelihoods: dict[str, Array] = {}
         predictions: dict[str, Prediction] = {}
@@ -152,6 +149,18 @@ class Posterior:
         except Exception as error:
             raise _failure(likelihood, "log_likelihood", error, point) from error
         return _checked(likelihood.name, values, point)
+
+    def evaluate_prior(self, theta: ArrayLike) -> Array:
+        """Return ln prior (n,) in walker coordinates, -inf where a constraint forbids the point."""
+        return self._prior(as_points(theta, self.space.dim)).log_prior
+
+    def _prior(self, theta: Array) -> Transformed:
+        found = self.space.transform(theta)
+        inside = found.log_prior > -np.inf
+        if self.constraints and inside.any():
+            inside[inside] = self._allowed(_select(found.columns, inside))
+            found.log_prior[~inside] = -np.inf
+        return found
 
     def _allowed(self, columns: Columns) -> Mask:
         point = self.point(columns)

@@ -21,11 +21,10 @@ PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal
 class ProgressLine:
     """Shows `Progress` objects it is called with; a context manager."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.live = (
-            Live(console=console, transient=False, refresh_per_second=8) if console.is_terminal else None
-        )
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+        shows = console.is_terminal and not quiet
+        self.live = Live(console=console, refresh_per_second=8) if shows else None
         self.last = 0.0
 
     def __enter__(self) -> Self:

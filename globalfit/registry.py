@@ -47,7 +47,9 @@ def find(name: str) -> Kind:
     for kind in GROUPS:
         if name in _announced(kind):
             return kind
-    raise PluginError("", f"no plug-in named '{name}'", did_you_mean(name, [n for k in GROUPS for n in names(k)]))
+    raise PluginError(
+        "", f"no plug-in named '{name}'", did_you_mean(name, [n for k in GROUPS for n in names(k)])
+    )
 
 
 def origin(kind: Kind, name: str) -> str:

@@ -14,7 +14,10 @@ def fit_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "globalfit fit file"
     fields = schema["properties"]
-    fields["model"] = {"oneOf": _choices("model", "name"), "description": fields["model"].get("description", "")}
+    fields["model"] = {
+        "oneOf": _choices("model", "name"),
+        "description": fields["model"].get("description", ""),
+    }
     for key, kind in (("likelihoods", "likelihood"), ("constraints", "constraint")):
         fields[key] = {
             "type": "object",
@@ -22,13 +25,19 @@ def fit_schema() -> dict[str, Any]:
             "additionalProperties": {"type": "object", "required": ["class"]},
         }
     parameter = schema["$defs"]["ParameterTable"]["properties"]
-    parameter["prior"] = {"oneOf": _choices("prior", "shape"), "description": parameter["prior"]["description"]}
+    parameter["prior"] = {
+        "oneOf": _choices("prior", "shape"),
+        "description": parameter["prior"]["description"],
+    }
     return schema
 
 
 def _options(kind: Kind, name: str) -> dict[str, Any]:
     schema = fields_of(load(kind, name)).model_json_schema()
-    schema.setdefault("properties", {})["class"] = {"type": "string", "description": "plug-in or file.py:Class"}
+    schema.setdefault("properties", {})["class"] = {
+        "type": "string",
+        "description": "plug-in or file.py:Class",
+    }
     return schema
 
 

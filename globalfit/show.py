@@ -64,7 +64,7 @@ def describe_plugin(kind: Kind, name: str) -> dict[str, Any]:
         found["parameters"] = [_parameter(each) for each in plugin.parameters]
         found["derived"] = [each.name for each in plugin.derived]
         found["coordinates"] = {key: sorted(value) for key, value in plugin.coordinates.items()}
-        found["notes"] = list(getattr(plugin, "notes", ()))
+        found["notes"] = list(getattr(plugin, "notes", {}).values())
     return found
 
 
@@ -89,7 +89,11 @@ def print_plugin(console: Console, found: dict[str, Any]) -> None:
         console.print(f"\n[bold]reference[/] {escape(found['reference'])}", highlight=False)
     if found.get("needs"):
         console.print(f"[bold]needs[/] {', '.join(found['needs'])}", highlight=False)
-    for title, key in (("options", "options"), ("parameters", "parameters"), ("measurements", "measurements")):
+    for title, key in (
+        ("options", "options"),
+        ("parameters", "parameters"),
+        ("measurements", "measurements"),
+    ):
         if found.get(key):
             console.print()
             console.print(_listing(title, found[key]))
@@ -191,7 +195,9 @@ def print_summary(console: Console, summary: Summary) -> None:
             table.add_row(_title(row), *_intervals(row, summary.converged))
         console.print()
         console.print(table)
-    table = Table("likelihood", "measurement", "ln L best", "mean", "reference", box=None, header_style="bold")
+    table = Table(
+        "likelihood", "measurement", "ln L best", "mean", "reference", box=None, header_style="bold"
+    )
     for each in summary.likelihoods:
         best, mean = f"{each['best']:.3f}", f"{each['mean']:.3f}"
         table.add_row(each["name"], each["measurement"], best, mean, escape(each["reference"]))
@@ -215,7 +221,12 @@ def _intervals(row: Row, converged: bool) -> list[str]:
     low68, high68, low95, high95 = (
         f"{value:.{digits}g}" for value in (row.low68, row.high68, row.low95, row.high95)
     )
-    return [f"{row.median:.{digits}g}", f"{low68} .. {high68}", f"{low95} .. {high95}", f"{row.best:.{digits}g}"]
+    return [
+        f"{row.median:.{digits}g}",
+        f"{low68} .. {high68}",
+        f"{low95} .. {high95}",
+        f"{row.best:.{digits}g}",
+    ]
 
 
 def spread_digits(spread: float, centre: float) -> int:

@@ -136,7 +136,9 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
         If the name is not kebab-case, the kind is unknown, or a file is already there.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise PluginError("new-likelihood", f"'{name}' is not kebab-case", "write for example 'my-experiment'")
+        raise PluginError(
+            "new-likelihood", f"'{name}' is not kebab-case", "write for example 'my-experiment'"
+        )
     if kind not in KINDS:
         raise PluginError("new-likelihood", f"unknown kind '{kind}'", did_you_mean(kind, KINDS))
     if not folder.is_dir():

@@ -18,6 +18,7 @@ from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Prediction, Published
 from globalfit.model import Point
 from globalfit.physics.magnetic_moment import delta_a_scalar, delta_a_vector, error_two_loop
+from globalfit.statistics import gaussian
 
 _UNIT = 1e-11  # of the numbers in data/muon_g2.toml
 
@@ -33,10 +34,6 @@ class _Vintages:
     def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, date]:
         dates: Mapping[str, date] = _data("vintages.toml")["muon-g2"]
         return dates
-
-
-def _gaussian(observed: float, predicted: Array, error: Array) -> Array:
-    return -0.5 * np.square((predicted - observed) / error) - np.log(error) - 0.5 * math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -147,4 +144,4 @@ class MuonG2:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the measured difference, per unit of a_mu."""
         error = np.hypot(self.error_observed, prediction["error_delta_a_mu"])
-        return _gaussian(self.observed, prediction["delta_a_mu"], error)
+        return gaussian(self.observed, prediction["delta_a_mu"], error)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from globalfit.likelihoods.muon_g2 import MuonG2
 
 from globalfit.arrays import Array
 from globalfit.constants import M_MU
+from globalfit.likelihoods.muon_g2 import MuonG2
 from globalfit.model import Point
 
 mpl.use("Agg")

@@ -28,7 +28,7 @@ PARAMETERS = (
     Parameter("delta_eta", "MeV", r"\delta_{\eta}", Fixed(0.01)),
     Parameter("epsilon", "", r"\epsilon", Fixed(0.0)),
 )
-RANGES = {
+RANGES: dict[str, Prior] = {
     "g_x": LogUniform(1e-6, 1e-2),
     "m_aprime": LogUniform(1.0, 1_000.0),
     "m_phi": LogUniform(1.0, 3_000.0),
@@ -110,9 +110,9 @@ class BXL:
         return {}
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of a result has to know about the chosen options."""
-        return ("b-xl: right-handed neutrinos complete the anomaly cancellation and are taken to be heavy",)
+    def notes(self) -> Mapping[str, str]:
+        """What a reader of a result has to know about the chosen options, by the parameter it concerns."""
+        return {"g_x": "right-handed neutrinos complete the anomaly cancellation and are taken to be heavy"}
 
     def point(self, columns: Columns) -> BXLPoint:
         """Return the points with parameter values `columns` {name: (n,)}."""

@@ -65,11 +65,11 @@ class MediatorPoint(Point):
         return decay_length(self.width_phi)
 
     def __getattr__(self, name: str) -> Array:
-        if name.startswith("br_aprime_"):
-            return self._branching(name, self.widths_aprime, self.width_aprime)
+        if not name.startswith(("br_aprime_", "br_phi_")):
+            return super().__getattr__(name)
         if name.startswith("br_phi_"):
             return self._branching(name, self.widths_phi, self.width_phi)
-        return super().__getattr__(name)
+        return self._branching(name, self.widths_aprime, self.width_aprime)
 
     def _branching(self, name: str, widths: dict[str, Array], total: Array) -> Array:
         channel = name.split("_", 2)[2]

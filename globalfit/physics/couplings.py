@@ -47,7 +47,7 @@ def yukawa(m: Array | float, f: Array) -> Array:
 
 
 def right_handed_coupling(m_aprime: Array, f: Array) -> Array:
-    """Return |g_R| = m_A'/f (n,) of A' to right-handed currents; its sign is + for d and l, - for u and nu."""
+    """Return |g_R| = m_A'/f (n,) of A' to right-handed currents; its sign is + for d, l, - for u, nu."""
     return m_aprime / f
 
 
@@ -63,7 +63,7 @@ def quartic(m_phi: Array, f: Array) -> Array:
 
 def kinetic_mixing(epsilon: Array, charge: float) -> Array:
     """Return what kinetic mixing adds to g_V of a fermion of electric charge `charge`: epsilon e Q (n,)."""
-    shift: Array = E_CHARGE * charge * epsilon
+    shift: Array = E_CHARGE * charge * epsilon + 0.0  # no minus zero
     return shift
 
 

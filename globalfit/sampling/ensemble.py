@@ -15,12 +15,12 @@ from globalfit.sampling.moves import BlockDEMove
 from globalfit.sampling.state import Block, State
 
 # Named in the fingerprint of a fit: a chain is not continued with other moves.
-MOVES = "block-de(median=0.67, width=0.9, jump=0.15)"
+MOVES = "0.9 block-de(median=0.67, width=0.9, jump=0.15) + 0.1 stretch(a=2)"
 
 
 def default_moves() -> list[tuple[Any, float]]:
-    """Return the emcee moves that `MOVES` names."""
-    return [(BlockDEMove(), 1.0)]
+    """Return the emcee moves that `MOVES` names; the stretch brings in walkers that start far out."""
+    return [(BlockDEMove(), 0.9), (emcee.moves.StretchMove(a=2.0), 0.1)]
 
 
 def advance(

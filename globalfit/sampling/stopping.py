@@ -14,6 +14,7 @@ from globalfit.arrays import Array
 
 LENGTH = 50  # a chain must be this many autocorrelation times long: emcee's rule
 BURN_IN = 10  # autocorrelation times discarded at the start
+BULK = 0.1  # lower edge of the bulk: this quantile of the ln posterior in the chain's second half
 DRIFT = 4.0  # standard errors by which the two halves may differ
 
 
@@ -70,10 +71,19 @@ def autocorrelation_times(samples: Array) -> Array:
 
 
 def burn_in(samples: Array) -> int:
-    """Return the number of steps to discard: ten autocorrelation times, at most half the chain."""
+    """Return the number of steps to discard, at most half the chain.
+
+    Ten autocorrelation times, and until every walker has once been in the bulk of the ln posterior, the last
+    of the quantities in `samples` (steps, walkers, quantities).
+    """
     half = len(samples) // 2
     tau = autocorrelation_times(samples[half:])
-    return half if not np.isfinite(tau).all() else int(min(half, math.ceil(BURN_IN * tau.max())))
+    if not half or not np.isfinite(tau).all():
+        return half
+    log_posterior = samples[:, :, -1]
+    arrived = log_posterior[:half] >= np.quantile(log_posterior[half:], BULK)
+    arrival = np.where(arrived.any(axis=0), arrived.argmax(axis=0), half)
+    return int(min(half, max(math.ceil(BURN_IN * tau.max()), arrival.max())))
 
 
 def assess(samples: Array, names: Sequence[str], *, discard: int | None = None) -> Verdict:
@@ -85,7 +95,7 @@ def assess(samples: Array, names: Sequence[str], *, discard: int | None = None) 
     Parameters
     ----------
     samples : (steps, walkers, quantities)
-        In the coordinates in which the chain is judged.
+        In the coordinates in which the chain is judged; the last quantity is the ln posterior.
     names : sequence of str
         Of the quantities.
     discard : int, optional

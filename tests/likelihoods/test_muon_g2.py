@@ -7,12 +7,12 @@ from datetime import date
 
 import numpy as np
 import pytest
-from globalfit.likelihoods.muon_g2 import MuonG2
 from scipy.stats import norm
 
 from globalfit.constants import ALPHA
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Likelihood
+from globalfit.likelihoods.muon_g2 import MuonG2
 from globalfit.model import Point
 from globalfit.physics.magnetic_moment import delta_a_scalar, delta_a_vector
 

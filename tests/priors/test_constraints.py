@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from globalfit.priors.constraints import MassOrdering, Perturbativity
 
 from globalfit.errors import GlobalfitError
 from globalfit.model import MissingParameterError, Point
+from globalfit.priors.constraints import MassOrdering, Perturbativity
 
 
 def point(**columns: list[float]) -> Point:
