@@ -87,23 +87,24 @@ class FlavioObservable:
         return tuple(f"flavio: {each}" for each in self.measurements)
 
     def predict(self, point: Point) -> Prediction:
-        """Return ``{observable: (n,)}`` under flavio's names and ``error_<observable>``."""
+        """Return ``{key(observable): (n,)}``, under flavio's names, and ``error_`` of each."""
         wilson = cast(WilsonCoefficients, point.wilson_coefficients)
         out: dict[str, Array] = {}
         for text in self.observables:
-            out[text] = _direct(text, wilson) if self.engine == "flavio" else _from_forms(text, wilson)
+            value = _direct(text, wilson) if self.engine == "flavio" else _from_forms(text, wilson)
             relative = _relative_error(text) if self.error_theory else 0.0
-            out["error_" + text] = np.abs(out[text]) * relative
+            out[key(text)] = value
+            out["error_" + key(text)] = np.abs(value) * relative
         return out
 
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the measured values; zero without measurements."""
-        total = np.zeros(len(prediction[self.observables[0]]))
+        total = np.zeros(len(prediction[key(self.observables[0])]))
         for measured in _measured(self.observables, self.measurements):
-            predicted = np.column_stack([prediction[each] for each in measured.observables])
+            predicted = np.column_stack([prediction[key(each)] for each in measured.observables])
             theory = np.zeros((len(total), len(measured.value), len(measured.value)))
             for i, each in enumerate(measured.observables):
-                theory[:, i, i] = prediction["error_" + each] ** 2
+                theory[:, i, i] = prediction["error_" + key(each)] ** 2
             total += correlated_asymmetric_gaussian(
                 measured.value,
                 measured.error_low,
@@ -113,6 +114,11 @@ class FlavioObservable:
                 theory,
             )
         return total
+
+
+def key(text: str) -> str:
+    """Return the name of an observable in a prediction: flavio's with ``_`` for ``/``."""
+    return text.replace("/", "_")
 
 
 def _from_forms(text: str, wilson: WilsonCoefficients) -> Array:

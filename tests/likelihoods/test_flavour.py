@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +13,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
+from globalfit.arrays import Columns
+from globalfit.coordinates import Coordinate
 from globalfit.errors import GlobalfitError
 from globalfit.likelihoods.bs_to_mumu import BsToMuMu
 from globalfit.likelihoods.flavio_observable import FlavioObservable
@@ -24,9 +29,12 @@ from globalfit.likelihoods.flavour_measurements import (
 from globalfit.likelihoods.lepton_universality import LeptonUniversality
 from globalfit.likelihoods.rare_b_decays import RareBDecays
 from globalfit.model import Point
+from globalfit.parameters import Parameter, Quantity
 from globalfit.physics.flavour.channels import RATES, RATIOS
 from globalfit.physics.flavour.observables import COVARIANCE
-from globalfit.physics.wilson import contact
+from globalfit.physics.wilson import WilsonCoefficients, contact
+from globalfit.priors.shapes import Uniform
+from globalfit.testing import check_likelihood
 
 # The talk's BMA, BMB, BMC, BMD: C10^U, C9=C10 of right-handed muons, primed, C_S, C_P (GeV^-1).
 BENCHMARKS = np.array(
@@ -228,6 +236,52 @@ def test_rare_decays_only_predict_unless_asked() -> None:
     values = scored.log_likelihood(prediction)
     assert np.argmin(values) in (1, 3)  # rates eight times the Standard Model's
     assert np.all(np.isfinite(values))
+
+
+# --- the contract, on a model that is nothing but its coefficients
+
+
+class ContactPoint(Point):
+    @cached_property
+    def wilson_coefficients(self) -> WilsonCoefficients:
+        return contact(
+            self.c10_universal, self.c_muon, self.c_muon_primed, self.c_scalar, self.c_pseudoscalar
+        )
+
+
+@dataclass(frozen=True)
+class ContactModel:
+    name: str = "contact"
+    reference: str = "arXiv:2105.07655"
+    parameters: tuple[Parameter, ...] = (
+        Parameter("c10_universal", prior=Uniform(-6.0, 6.0)),
+        Parameter("c_muon", prior=Uniform(-5.0, 5.0)),
+        Parameter("c_muon_primed", prior=Uniform(-2.0, 2.0)),
+        Parameter("c_scalar", "GeV^-1", prior=Uniform(0.0, 0.05)),
+        Parameter("c_pseudoscalar", "GeV^-1", prior=Uniform(0.0, 0.05)),
+    )
+    derived: tuple[Quantity, ...] = ()
+    coordinates: Mapping[str, Mapping[str, Coordinate]] = field(default_factory=dict)
+
+    def point(self, columns: Columns) -> Point:
+        return ContactPoint(columns, self.name)
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        LeptonUniversality(),
+        LeptonUniversality("lhcb-rk-2021-rkstar-2017"),
+        BsToMuMu(),
+        BsToMuMu("combination-2021", "standard-model"),
+        RareBDecays(mode="likelihood"),
+    ],
+    ids=lambda each: each.name + " " + each.measurement,
+)
+def test_contract(likelihood: Any) -> None:
+    findings = check_likelihood(likelihood, cast(Any, ContactModel()))
+    assert findings
+    assert all(finding.passed for finding in findings), [str(each) for each in findings]
 
 
 # --- vintages and data
