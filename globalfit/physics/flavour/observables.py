@@ -76,14 +76,14 @@ def _block(
             shifts.append(_shift(each, value, found.central, found.modes))
     if not errors:
         return out
-    rows, columns = np.triu_indices(len(shifts))
-    triangle = np.empty((len(rows), wilson.n))
-    for entry, (i, j) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
-        covariance = np.einsum("kn,kn->n", shifts[i], shifts[j])
+    pairs = [(i, j) for i in range(len(shifts)) for j in range(i, len(shifts))]
+    triangle = np.empty((len(pairs), wilson.n))
+    for entry, (i, j) in zip(triangle, pairs, strict=True):
+        np.einsum("kn,kn->n", shifts[i], shifts[j], out=entry)
         if i == j:
-            covariance = covariance + (relative_error * out[wanted[i].name]) ** 2
-            out["error_" + wanted[i].name] = np.sqrt(covariance)
-        triangle[entry] = covariance
+            name = wanted[i].name
+            entry += (relative_error * out[name]) ** 2
+            out["error_" + name] = np.sqrt(entry)
     out[COVARIANCE] = triangle.T
     return out
 
