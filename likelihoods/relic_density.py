@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
-from importlib.resources import files
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -18,6 +14,7 @@ from globalfit.arrays import Array
 from globalfit.constants import M_E, M_MU
 from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Prediction, Published
+from globalfit.likelihoods.measurements import Vintages, record
 from globalfit.model import Point
 from globalfit.physics.freeze_out.dark_sector import DarkSector
 from globalfit.physics.freeze_out.final_states import (
@@ -27,23 +24,14 @@ from globalfit.physics.freeze_out.final_states import (
     longitudinal_pairs,
 )
 from globalfit.physics.freeze_out.relic import relic
+from globalfit.statistics import gaussian
 
 Mode = Literal["gaussian", "upper-limit"]
 BLOCK = 512  # points at a time: their arrays stay in the cache
 KINETIC_DECOUPLING = 0.3 * math.log(10.0)  # 0.3 dex on the phi' resonance
 
 
-@cache
-def _data() -> Mapping[str, Any]:
-    file = files("globalfit.likelihoods").joinpath("data", "relic_density.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8"))
-
-
-class _Vintages:
-    """The measurements and their dates, read from the data file when first asked for."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, date]:
-        return {name: record["date"] for name, record in _data().items()}
+_FILE = "relic_density.toml"
 
 
 @dataclass(frozen=True)
@@ -95,12 +83,10 @@ class RelicDensity:
         *("y_e", "y_mu", "y_u", "y_d", "y_c"),
         *("g_e_vector", "g_e_axial", "g_mu_vector", "g_mu_axial", "g_u_vector", "g_d_vector"),
     )
-    vintages = _Vintages()
+    vintages = Vintages()
 
     def __post_init__(self) -> None:
-        if self.measurement not in _data():
-            problem = f"no measurement named '{self.measurement}'"
-            raise GlobalfitError(self.name, problem, did_you_mean(self.measurement, _data()))
+        record(_FILE, self.name, self.measurement)
         if self.mode not in get_args(Mode):
             raise GlobalfitError(self.name, f"no mode '{self.mode}'", did_you_mean(self.mode, get_args(Mode)))
         for field, number in (("omega_h2", self.omega_h2), ("error", self.error)):
@@ -112,8 +98,7 @@ class RelicDensity:
 
     @property
     def _record(self) -> Mapping[str, Any]:
-        record: Mapping[str, Any] = _data()[self.measurement]
-        return record
+        return record(_FILE, self.name, self.measurement)
 
     @property
     def observed(self) -> float:
@@ -173,11 +158,11 @@ class RelicDensity:
         """Return the ln density (n,) per unit ln(Omega h^2), or in upper-limit mode the ln probability."""
         floor = max(self.error_floor, self.error_ln_observed)
         sigma = np.hypot(floor, prediction["error_ln_omega_h2"])
-        pull = (np.log(prediction["omega_h2"]) - math.log(self.observed)) / sigma
+        ln_omega = np.log(prediction["omega_h2"])
         if self.mode == "upper-limit":
-            ln_probability: Array = log_ndtr(-pull)
+            ln_probability: Array = log_ndtr((math.log(self.observed) - ln_omega) / sigma)
             return ln_probability
-        return -0.5 * pull**2 - np.log(sigma) - 0.5 * math.log(2.0 * math.pi)
+        return gaussian(math.log(self.observed), ln_omega, sigma)
 
 
 def error_kinetic_decoupling(m_phi: Array, m_eta: Array) -> Array:
@@ -191,9 +176,7 @@ def dark_sector(point: Point) -> DarkSector:
 
     The widths are those of the model, at mass sqrt s; what does not couple at any point is left out.
     """
-    # only the axial option changes which amplitudes there are
-    charges = getattr(vars(point).get("model"), "eta_charges", "hybrid")
-    axial = charges == "literal"
+    axial = str(point.eta_charges) == "literal"  # the one option that changes which amplitudes there are
     leptons = (
         Lepton(M_E, point.g_e_vector, point.g_e_axial, point.y_e),
         Lepton(M_MU, point.g_mu_vector, point.g_mu_axial, point.y_mu),

@@ -14,6 +14,8 @@ from typing import ClassVar, get_args
 from globalfit.arrays import Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError, did_you_mean
+from globalfit.models import flavour as flavour_sector
+from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
 from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
@@ -86,6 +88,9 @@ class T3R:
         y_nus = c_nu m_nus/f. None: 1 in "hybrid", 0 otherwise.
     m_nu_dirac : float
         Dirac mass of the neutrino in MeV.
+    flavour : {"none", "contact", "mediator"}
+        b -> s l l: absent; free Wilson coefficients at 160 GeV; or mixing couplings of s and b, from which
+        Z, A' and phi' exchange follow.
     nuclear_inputs : str
         Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
 
@@ -100,6 +105,7 @@ class T3R:
     r_eta: float = 0.5
     c_nu: float | None = None
     m_nu_dirac: float = 1e-3
+    flavour: Flavour = "none"
     nuclear_inputs: str = "hoferichter-2015"
 
     name: ClassVar[str] = "t3r"
@@ -110,6 +116,7 @@ class T3R:
         for option, value, known in (
             ("kappa", self.kappa, get_args(Kappa)),
             ("eta_charges", self.eta_charges, get_args(EtaCharges)),
+            ("flavour", self.flavour, get_args(Flavour)),
         ):
             if value not in known:
                 raise ModelError(self.name, f"no {option} '{value}'", did_you_mean(str(value), known))
@@ -125,12 +132,13 @@ class T3R:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters; masses and vev in MeV."""
-        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING)
+        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING, *flavour_sector.PARAMETERS[self.flavour])
 
     @property
     def ranges(self) -> Mapping[str, Prior]:
         """Natural ranges of the parameters."""
-        return RANGES
+        own = {parameter.name for parameter in self.parameters}
+        return {name: prior for name, prior in (RANGES | flavour_sector.RANGES).items() if name in own}
 
     @property
     def derived(self) -> tuple[Quantity, ...]:
@@ -163,7 +171,7 @@ class T3R:
             "pseudo-dirac": "eta_charges = 'pseudo-dirac': the Dirac mass of eta is bare, "
             "y_eta = -delta_eta/(2 f)",
         }
-        return {"m_eta": texts[self.eta_charges]}
+        return {"m_eta": texts[self.eta_charges], **flavour_sector.NOTES[self.flavour]}
 
     def point(self, columns: Columns) -> T3RPoint:
         """Return the points with parameter values `columns` {name: (n,)}."""

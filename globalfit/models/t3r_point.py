@@ -10,9 +10,11 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
+from globalfit.models.flavour import wilson_coefficients
 from globalfit.models.mediators import MediatorPoint
 from globalfit.physics import couplings, decays, direct_detection
-from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN
+from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
+from globalfit.physics.wilson import WilsonCoefficients
 
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
@@ -130,6 +132,11 @@ class T3RPoint(MediatorPoint):
 
     # --- dark matter and neutrinos
 
+    @property
+    def eta_charges(self) -> EtaCharges:
+        """The option of the dark-matter sector, which decides how A' couples to eta."""
+        return self.model.eta_charges
+
     @cached_property
     def m_eta2(self) -> Array:
         """Mass of the heavier dark fermion (n,) in MeV."""
@@ -221,6 +228,13 @@ class T3RPoint(MediatorPoint):
             "gamma_gamma": decays.scalar_to_photons(m, loops),
             "pi_pi": decays.scalar_to_pi_pi(m, self.y_u, self.y_d, heavy),
         }
+
+    # --- b -> s l l
+
+    @cached_property
+    def wilson_coefficients(self) -> WilsonCoefficients:
+        """B -> s l l coefficients, by the model's option ``flavour``."""
+        return wilson_coefficients(self, self.model.flavour)
 
     # --- charges of the variant
 
