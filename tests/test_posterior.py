@@ -173,9 +173,9 @@ AT = "x = 1.5, y = 2.71828"  # the first point with p > 1
     [
         (put(np.nan), f"broken: log_likelihood is nan at {AT}"),
         (put(np.inf), f"broken: log_likelihood is inf at {AT}"),
-        (lambda p: np.zeros((len(p), 1)), "broken: log_likelihood has shape (3, 1) for 3 points; return (3,)"),
-        (lambda p: np.zeros(len(p) - 1), "broken: log_likelihood has shape (2,) for 3 points; return (3,)"),
-        (lambda p: 0.0, "broken: log_likelihood has shape () for 3 points; return (3,)"),
+        (lambda p: np.zeros((len(p), 1)), "broken: log_likelihood has shape (3, 1) for 3 points; return"),
+        (lambda p: np.zeros(len(p) - 1), "broken: log_likelihood has shape (2,) for 3 points; return"),
+        (lambda p: 0.0, "broken: log_likelihood has shape () for 3 points; return"),
         (lambda p: None, "broken: log_likelihood returned NoneType None; return an array (n,)"),
         (lambda p: "good", "broken: log_likelihood returned str 'good'; return an array (n,)"),
         (lambda p: [None] * len(p), "broken: log_likelihood returned list [None, None, None]; return an"),
