@@ -17,7 +17,7 @@ from globalfit.chains.files import open_file
 from globalfit.chains.header import blob_fields, environment, write_header
 from globalfit.chains.tables import read_text, write_text
 from globalfit.errors import ChainError
-from globalfit.fit import differences, fingerprint
+from globalfit.identity import differences, fingerprint
 from globalfit.sampling.run import BLOCK
 from globalfit.sampling.state import Block, State
 

@@ -200,7 +200,7 @@ def test_titles_give_the_median_and_the_interval():
 
 def test_what_cannot_be_drawn_is_named(converged):
     chain = Chain.open(converged)
-    with pytest.raises(ChainError, match="has no quantity 'm_fi'; did you mean 'm_phi'?"):
+    with pytest.raises(ChainError, match=r"has no quantity 'm_fi'; did you mean 'm_phi'?"):
         draw_corner([chain], ["m_fi"])
     with pytest.raises(ChainError, match="'g_e_vector' is constant in the samples; leave it out"):
         draw_corner([chain], ["m_phi", "g_e_vector"])
@@ -218,9 +218,9 @@ def test_formats(tmp_path, suffix):
 
 def test_outputs_that_cannot_be(tmp_path):
     chain = made_up(gaussian(n=100), ("linear", "linear"))
-    with pytest.raises(ChainError, match="unknown format '.gif'; use .png, .pdf, .svg"):
+    with pytest.raises(ChainError, match=r"unknown format '.gif'; use .png, .pdf, .svg"):
         save_corner([chain], tmp_path / "corner.gif")
-    with pytest.raises(ChainError, match="there is no folder '.*nowhere'; create it first"):
+    with pytest.raises(ChainError, match=r"there is no folder '.*nowhere'; create it first"):
         save_corner([chain], tmp_path / "nowhere" / "corner.png")
 
 
