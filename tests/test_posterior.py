@@ -403,13 +403,13 @@ def test_ridge_and_naive_coordinates_give_the_same_density(tmp_path):
 def test_ridge_and_naive_coordinates_give_the_same_samples(tmp_path):
     chains = [
         in_coordinates(tmp_path, ridge).run(tmp_path / f"{ridge}.h5", steps=steps)
-        for ridge, steps in ((True, 900), (False, 1500))
+        for ridge, steps in ((True, 600), (False, 1000))
     ]
     for name in chains[0].names:
         means, errors, quantiles = [], [], []
         for chain in chains:
-            x = np.log(chain.get(name, discard=300, flat=False))
-            ess = x.size / chain.assess(300).tau[name]
+            x = np.log(chain.get(name, discard=200, flat=False))
+            ess = x.size / chain.assess(200).tau[name]
             means.append(x.mean())
             errors.append(x.std() / math.sqrt(ess))
             quantiles.append((np.quantile(x, [0.16, 0.5, 0.84]), x.ravel(), ess))
