@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -203,11 +204,13 @@ def test_a_run_imports_no_plots_and_no_optional_packages(tmp_path):
 
 @pytest.mark.slow
 def test_wheel_and_sdist_hold_one_package(tmp_path):
-    subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(ROOT)], check=True, timeout=600
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    (_,) = tmp_path.glob("*.tar.gz")
+    tree, dist = tmp_path / "tree", tmp_path / "dist"  # a build leaves metadata beside the sources
+    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, tree, ignore=ignored)
+    command = [sys.executable, "-m", "build", "--outdir", str(dist), str(tree)]
+    subprocess.run(command, check=True, timeout=600)
+    (wheel,) = dist.glob("*.whl")
+    (_,) = dist.glob("*.tar.gz")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert tops == {"globalfit", f"globalfit-{globalfit.__version__}.dist-info"}
