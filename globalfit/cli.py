@@ -255,6 +255,37 @@ def conformance(
         raise typer.Exit(1)
 
 
+build = typer.Typer(help="Build the shipped tables anew.", no_args_is_help=True)
+app.add_typer(build, name="build")
+
+
+@build.command("flavour")
+def build_flavour(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("flavour_forms.h5"),
+    draws: Annotated[int, typer.Option(min=2, help="nuisance draws of the theory error")] = 200,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run flavio once and write the quadratic forms of the b -> s l l observables (a quarter of an hour)."""
+    from globalfit.build.flavour import build_forms
+    from globalfit.errors import ModelError
+
+    if output.exists() and not overwrite:
+        raise ModelError(str(output), "exists", "choose another -o, or --overwrite")
+    from rich.progress import Progress
+
+    with Progress(console=_console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        build_forms(output, show, draws=draws)
+    _say(f"wrote {output}")
+
+
 @app.callback(invoke_without_command=True)
 def _globalfit(
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from globalfit import likelihood as contract
 from globalfit.arrays import Array, strict
 from globalfit.errors import FitError, GlobalfitError, did_you_mean
 from globalfit.fit import Fit
+from globalfit.model import probe
 
 BATCH = 4096
 
@@ -131,6 +133,7 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
             found[name] = (posterior.score(likelihood, prediction, point), prediction)
             total = total + found[name][0]
         derived = {q.name: getattr(point, q.name) for q in posterior.derived}
+        derived |= _pulls(fit, columns, {name: values for name, (values, _) in found.items()})
     return [
         {
             "parameters": {name: strict(values[i]) for name, values in columns.items()},
@@ -147,6 +150,30 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
         }
         for i in range(n)
     ]
+
+
+def _pulls(fit: Fit, columns: Mapping[str, Array], log_likelihoods: Mapping[str, Array]) -> dict[str, Array]:
+    """Return ``sm_pull`` (n,): by how many sigma the data prefer the points to the model's null.
+
+    sign(d) sqrt(2 |d|), d the gain in ln L of the likelihoods that read a parameter of `Model.null`.
+    """
+    posterior = fit.posterior
+    null = {
+        k: np.full_like(columns[k], v)
+        for k, v in getattr(posterior.model, "null", {}).items()
+        if k in columns
+    }
+    if not null:
+        return {}
+    point = posterior.point({**columns, **null})
+    gain = np.zeros(point.n)
+    for name, likelihood in posterior.likelihoods.items():
+        extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
+        reads = set().union(*probe(posterior.model, tuple(likelihood.needs), extra).values())
+        if reads & set(null):
+            there = posterior.score(likelihood, posterior.predict(likelihood, point), point)
+            gain += log_likelihoods[name] - there
+    return {"sm_pull": np.sign(gain) * np.sqrt(2.0 * np.abs(gain))}
 
 
 def _known(fit: Fit, name: str, where: str) -> None:

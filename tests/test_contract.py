@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from globalfit.conformance import findings_for
+from globalfit.conformance import findings_for, serving_model
 from globalfit.coordinates import coordinate_for
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Likelihood, nuisances
@@ -38,14 +38,19 @@ def model_for(likelihood: Likelihood) -> str:
     extra = tuple(parameter.name for parameter in nuisances(likelihood))
     for name in names("model"):
         try:
-            probe(load("model", name)(), likelihood.needs, extra)
+            probe(serving_model(load("model", name), likelihood), likelihood.needs, extra)
         except GlobalfitError:
             continue
         return name
     raise AssertionError(f"no model can serve {likelihood.name}")
 
 
-@pytest.mark.parametrize("name", names("likelihood"))
+SLOW = {"flavio"}  # imports flavio
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in names("likelihood")]
+)
 def test_likelihood(name: str) -> None:
     likelihood = load("likelihood", name)()
     assert isinstance(likelihood, Likelihood)

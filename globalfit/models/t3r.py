@@ -160,6 +160,11 @@ class T3R:
         return found
 
     @property
+    def null(self) -> Mapping[str, float]:
+        """Parameter values without new physics in b -> s l l: what a pull is measured from."""
+        return {parameter.name: 0.0 for parameter in flavour_sector.PARAMETERS[self.flavour]}
+
+    @property
     def notes(self) -> Mapping[str, str]:
         """What a reader of a result has to know about the chosen options, by the parameter it concerns."""
         anomaly = couplings.anomalies(couplings.eta_pair(self.eta_charges))
