@@ -43,7 +43,8 @@ Discard = Annotated[int | None, typer.Option(help="steps to leave out at the sta
 @app.command("list")
 def list_(as_json: Json = False, debug: Debug = False) -> None:
     """List models, likelihoods, priors and constraints that are installed."""
-    from globalfit.show import plugin_rows, print_plugins
+    from globalfit.describe import plugin_rows
+    from globalfit.show import print_plugins
 
     rows = plugin_rows()
     _print_json(rows) if as_json else print_plugins(_console(), rows)
@@ -56,8 +57,9 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show what a plug-in is: its options, parameters, measurements and reference."""
+    from globalfit.describe import describe_plugin
     from globalfit.registry import find
-    from globalfit.show import describe_plugin, print_plugin
+    from globalfit.show import print_plugin
 
     found = describe_plugin(find(name), name)
     _print_json(found) if as_json else print_plugin(_console(), found)
@@ -241,7 +243,7 @@ def conformance(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test a likelihood against its contract: batches, shapes, finiteness, what it reads, published numbers."""
+    """Test a likelihood against its contract: batches, shapes, what it reads, published numbers."""
     from dataclasses import asdict
 
     from globalfit.conformance import findings_for

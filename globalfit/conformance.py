@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from globalfit import likelihood as contract
-from globalfit.errors import PluginError
+from globalfit.errors import GlobalfitError, PluginError
 from globalfit.likelihood import Likelihood
 from globalfit.model import Model
 from globalfit.one_point import as_batched
@@ -37,15 +37,16 @@ def findings_for(name: str, model_name: str, points: int = 64, seed: int = 0) ->
     try:
         likelihood: Likelihood = cls()
         model: Model = load("model", model_name)()
-    except TypeError as error:
-        raise PluginError(
-            name, f"cannot be made without options: {error}", "give its fields defaults"
-        ) from None
+    except GlobalfitError:
+        raise
+    except Exception as error:
+        problem = f"cannot be made without options: {type(error).__name__}: {error}"
+        raise PluginError(name, problem, "give its fields defaults") from error
     rng = np.random.default_rng(seed)
     columns = {key: prior.quantile(rng.random(points)) for key, prior in model.ranges.items()}
-    for parameter in contract.nuisances(likelihood):
-        if parameter.prior is not None:
-            columns[parameter.name] = parameter.prior.quantile(rng.random(points))
-    with contextlib.suppress(AttributeError):  # what is missing is found and told by the test itself
+    with contextlib.suppress(Exception):  # what is wrong is found and told by the test itself
+        for parameter in contract.nuisances(likelihood):
+            if parameter.prior is not None:
+                columns[parameter.name] = parameter.prior.quantile(rng.random(points))
         likelihood = as_batched(likelihood, model.point(columns))
     return check_likelihood(likelihood, model, columns=columns)
