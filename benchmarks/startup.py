@@ -24,7 +24,7 @@ from machine import write
 
 ROOT = Path(__file__).parents[1]
 FIT = ROOT / "fits" / "t3r-muon.toml"
-ABSENT = ("flavio", "matplotlib", "dask", "cobaya", "pandas", "corner", "arviz", "scipy.stats.distributions")
+ABSENT = ("flavio", "matplotlib", "dask", "cobaya", "pandas", "corner", "arviz")
 ABSENT_IN_HELP = ("numpy", "scipy", "pydantic", "h5py", "emcee")
 ROUNDS = 9
 
