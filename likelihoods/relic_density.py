@@ -78,7 +78,17 @@ class RelicDensity:
     name: ClassVar[str] = "relic-density"
     version: ClassVar[str] = "1"
     needs: ClassVar[tuple[str, ...]] = (
-        *("m_eta", "delta_eta", "m_aprime", "m_phi", "m_nus", "width_aprime", "width_phi", "eta_charges", "f"),
+        *(
+            "m_eta",
+            "delta_eta",
+            "m_aprime",
+            "m_phi",
+            "m_nus",
+            "width_aprime",
+            "width_phi",
+            "eta_charges",
+            "f",
+        ),
         *("g_eta", "y_eta", "y_eta2", "g_r", "theta_nu", "y_nus", "y_nua_nus"),
         *("y_e", "y_mu", "y_u", "y_d", "y_c"),
         *("g_e_vector", "g_e_axial", "g_mu_vector", "g_mu_axial", "g_u_vector", "g_d_vector"),

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from globalfit.errors import FitErrors
-from globalfit.fit import Fit, differences
+from globalfit.fit import Fit
+from globalfit.identity import differences
 from globalfit.fitfile import load_fit
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.priors.shapes import LogUniform, Normal
