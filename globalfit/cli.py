@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -330,6 +331,9 @@ def _say(line: str) -> None:
 def main() -> NoReturn:
     """Run the command; errors of the user's input take one line each and exit code 1."""
     debug = "--debug" in sys.argv
+    # Batches of some hundred points are too small to share: a second BLAS thread only waits for the first.
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     try:
         app()
     except FitErrors as errors:
