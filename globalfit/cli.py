@@ -163,15 +163,19 @@ def run(
         _say(f"note: {line}")
     console = _console(stderr=True)
     with ProgressLine(console, quiet=quiet) as line_:
-        chain = loaded.run(
-            output,
-            steps=steps,
-            steps_more=steps_more,
-            target_ess=target_ess,
-            fresh=fresh,
-            progress=line_,
-            notice=_say,
-        )
+        try:
+            chain = loaded.run(
+                output,
+                steps=steps,
+                steps_more=steps_more,
+                target_ess=target_ess,
+                fresh=fresh,
+                progress=line_,
+                notice=_say,
+            )
+        except KeyboardInterrupt:  # before the first step: from then on a run stops by itself
+            _say("interrupted before the first step; nothing was written")
+            raise typer.Exit(130) from None
     if chain.interrupted:
         _say(f"interrupted; everything sampled is in {output}. To go on: globalfit run {fit} -o {output}")
         raise typer.Exit(130)

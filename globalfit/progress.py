@@ -68,6 +68,8 @@ def fraction(progress: Progress) -> float:
 
 def describe(progress: Progress) -> str:
     """Return one line: steps, acceptance, autocorrelation time, effective samples, time left."""
+    if progress.start:
+        return f"{progress.start}, {duration(progress.seconds)}"
     steps = f"{progress.steps}"
     if progress.steps_wanted:
         steps += f"/{progress.steps_wanted}"

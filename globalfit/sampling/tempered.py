@@ -18,6 +18,7 @@ from globalfit.arrays import Array
 from globalfit.errors import SamplingError
 from globalfit.posterior import Posterior
 from globalfit.sampling.moves import BlockDEMove
+from globalfit.sampling.state import State, random_state
 
 PARTICLES = 8000
 MOVES = 24  # per stage; with 12 the masses of modes come out wrong by 0.1 on the full posterior
@@ -63,7 +64,6 @@ def tempered_population(
     particles: int = PARTICLES,
     moves: int = MOVES,
     progress: Callable[[Population], None] | None = None,
-    stop: Callable[[], bool] = lambda: False,
 ) -> Population:
     """Return a population of the posterior.
 
@@ -79,8 +79,6 @@ def tempered_population(
         Block differential-evolution moves after each stage.
     progress : callable, optional
         Called with the population after each stage.
-    stop : callable
-        Asked after each stage; the population is returned as it is (beta < 1) when it says so.
 
     Raises
     ------
@@ -90,14 +88,33 @@ def tempered_population(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 2)))
     now = _prior_population(posterior, particles, rng)
     random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed, spawn_key=(ensemble, 3))))
-    while now.beta < 1.0 and not stop():
+    while now.beta < 1.0:
         if now.stage >= STAGES:
-            raise SamplingError("start", f"beta is {now.beta:.3g} after {STAGES} stages", "check the likelihood")
+            raise SamplingError(
+                "start", f"beta is {now.beta:.3g} after {STAGES} stages", "check the likelihood"
+            )
         now = _raise_beta(now, rng)
         now = _move(posterior, now, moves, random)
         if progress is not None:
             progress(now)
     return now
+
+
+def tempered_start(
+    posterior: Posterior,
+    walkers: int,
+    seed: int,
+    *,
+    ensemble: int = 0,
+    progress: Callable[[Population], None] | None = None,
+) -> State:
+    """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
+    population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 4)))
+    replace = walkers > len(population.coords)
+    coords = population.coords[rng.choice(len(population.coords), size=walkers, replace=replace)]
+    rows = posterior.walk(coords)
+    return State(coords, rows[:, 0], rows[:, 1:], random_state(seed, ensemble, 1))
 
 
 def _prior_population(posterior: Posterior, particles: int, rng: np.random.Generator) -> Population:
@@ -112,7 +129,9 @@ def _prior_population(posterior: Posterior, particles: int, rng: np.random.Gener
         raise SamplingError("start", "the constraints forbid nearly all of the prior", "check the priors")
     log_prior, log_likelihood = _densities(posterior, coords)
     if not (log_likelihood > -np.inf).any():
-        raise SamplingError("start", f"ln L is -inf at all of {particles} draws of the prior", "check the fit")
+        raise SamplingError(
+            "start", f"ln L is -inf at all of {particles} draws of the prior", "check the fit"
+        )
     return Population(coords, log_prior, log_likelihood, 0.0, 0.0, 0, math.nan)
 
 
@@ -176,7 +195,11 @@ def _move(posterior: Posterior, now: Population, moves: int, random: np.random.R
                 gain = prior - log_prior[here] + now.beta * (likelihood - log_likelihood[here])
             yes = np.log(random.random_sample(len(here))) < np.where(prior > -np.inf, gain, -np.inf)
             taken = here[yes]
-            coords[taken], log_prior[taken], log_likelihood[taken] = proposed[yes], prior[yes], likelihood[yes]
+            coords[taken], log_prior[taken], log_likelihood[taken] = (
+                proposed[yes],
+                prior[yes],
+                likelihood[yes],
+            )
             accepted += int(yes.sum())
     return Population(
         coords,
