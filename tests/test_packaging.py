@@ -24,7 +24,7 @@ LAYERS = (
     {"globalfit", "arrays", "constants", "errors", "identity"},
     {"coordinates", "parameters", "priors", "statistics", "gaussian", "poisson", "limits", "physics"},
     {"model", "likelihood"},
-    {"returned", "models", "one_point", "trial", "prior_trial", "testing"},
+    {"returned", "variants", "models", "one_point", "trial", "prior_trial", "testing"},
     {"posterior"},
     {"smoke", "sampling", "chains", "progress"},
     {
