@@ -11,7 +11,7 @@ from globalfit.model import Model
 
 
 def variants(cls: type[Any]) -> Iterator[tuple[dict[str, Any], Model]]:
-    """Yield options and model: the default first, then every single choice of an option with named choices."""
+    """Yield options and model: the default first, then every single choice of an option with choices."""
     fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
     hints = get_type_hints(cls)
     choices = [
