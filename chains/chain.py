@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.chains.files import open_file
 from globalfit.chains.tables import Row, read_table, read_text
 from globalfit.coordinates import Linear, Log, SignedLog
 from globalfit.errors import ChainError, did_you_mean
@@ -20,6 +21,8 @@ from globalfit.sampling.stopping import Verdict, assess
 
 if TYPE_CHECKING:
     import pandas
+
+PATIENCE = 10.0  # seconds to wait while a run writes a block
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +77,8 @@ class Chain:
         path = Path(path)
         if not path.is_file():
             raise ChainError(str(path), "is not a file", "name a chain, such as the -o of 'globalfit run'")
-        try:
-            with h5py.File(path, "r") as file:
-                if "globalfit" not in file or "mcmc" not in file:
-                    raise ChainError(
-                        str(path), "is not a globalfit chain", "read other emcee files with emcee itself"
-                    )
-                return cls._read(path, file)
-        except (OSError, KeyError, ValueError) as error:
-            raise ChainError(
-                str(path), f"cannot be read as a chain: {error}", "was it copied whole?"
-            ) from error
+        with open_file(path, "r", PATIENCE, "name a chain that 'globalfit run' wrote, copied whole") as file:
+            return cls._read(path, file)
 
     @classmethod
     def _read(cls, path: Path, file: h5py.File) -> Chain:
@@ -192,7 +186,9 @@ class Chain:
             if field in fields:
                 column: Array = self.blobs[field]
                 return column
-        raise ChainError(str(self.path), f"has no quantity '{name}'", did_you_mean(name, self.quantities))
+        raise ChainError(
+            str(self.path), f"has no quantity '{name}'", did_you_mean(name, (*self.quantities, "log_prob"))
+        )
 
     def row(self, name: str) -> Row:
         """Return the table row of a parameter or derived quantity."""

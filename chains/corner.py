@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.chains.axes import Axis, axis_for
 from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".pdf", ".svg")
 LEVELS = (0.68, 0.95)  # probability inside each two-dimensional contour
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe & Ito, colour-blind safe
+KERNEL = 300  # effective samples per smoothing kernel: a noise of 6 % of the density
+WIDTHS = (1.5, 6.0)  # of that kernel in bins: no beads along a narrow band, no feature washed out
 MOST = 200_000  # samples drawn per chain; more do not change the picture
 
-
-@dataclass(frozen=True)
-class _Axis:
-    """One quantity: how its samples are put on an axis."""
-
-    name: str
-    label: str
-    scale: str  # "linear" or "log", as corner takes it
-    gap: float = 0.0  # edge of the gap around zero of a signed logarithm, which is drawn as its coordinate
-
-    def place(self, samples: Array) -> Array:
-        if not self.gap:
-            return samples
-        return np.copysign(np.log10(np.abs(samples) / self.gap), samples)
-
-    def dress(self, axis: Any) -> None:
-        """Label a signed-logarithmic axis with physical values."""
-        from matplotlib.ticker import FuncFormatter, MultipleLocator
-
-        def show(u: float, _: object) -> str:
-            power = math.log10(self.gap) + abs(u)
-            return "" if abs(u) < 0.5 else rf"${'-' if u < 0 else ''}10^{{{power:.0f}}}$"
-
-        axis.set_major_locator(MultipleLocator(1.0 if self.gap > 1e-4 else 2.0))
-        axis.set_major_formatter(FuncFormatter(show))
+Panels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def draw_corner(
@@ -59,6 +34,7 @@ def draw_corner(
     labels: Sequence[str] = (),
     discard: int | None = None,
     bins: int = 50,
+    titles: bool = False,
 ) -> Figure:
     """Draw the corner plot of one or several chains.
 
@@ -73,7 +49,9 @@ def draw_corner(
     discard : int, optional
         Steps left out at the start of each chain; chosen from the chain by default.
     bins : int
-        Bins along each axis.
+        Bins of the histograms; the two-dimensional ones have twice as many.
+    titles : bool
+        Write median and 68 % interval of the first chain above each column.
 
     Raises
     ------
@@ -83,37 +61,39 @@ def draw_corner(
     import corner
     import matplotlib.pyplot as plt
 
-    axes = [_axis(chains[0], name) for name in _chosen(chains, names)]
+    axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
     drawn = [[_samples(chain, axis, discard) for axis in axes] for chain in chains]
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
     figure: Figure | None = None
-    with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}), _quiet():
+    with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
         for chain, samples, colour in zip(chains, drawn, _cycle(len(chains)), strict=True):
-            data = np.column_stack(samples)
             figure = corner.corner(
-                data,
+                np.column_stack(samples),
                 bins=bins,
                 range=ranges,
                 axes_scale=[axis.scale for axis in axes],
-                labels=[axis.label for axis in axes],
-                levels=LEVELS,
-                smooth=1.0,
+                labels=[axis.caption(*span) for axis, span in zip(axes, ranges, strict=True)],
                 color=colour,
-                weights=np.full(len(data), 1.0 / len(data)),
+                weights=np.full(len(samples[0]), 1.0 / len(samples[0])),
                 plot_datapoints=False,
                 plot_density=False,
-                fill_contours=True,
-                no_fill_contours=False,
-                contourf_kwargs={"colors": _shades(colour), "alpha": 0.85 if len(chains) == 1 else 0.6},
-                contour_kwargs={"linewidths": 1.0},
+                plot_contours=False,
                 hist_kwargs={"linewidth": 1.4},
-                max_n_ticks=4,
                 label_kwargs={"fontsize": 12},
                 fig=figure,
             )
-            _mark_best(figure, chain, axes, colour)
+            assert figure is not None
+            panels = _panels(figure, len(axes))
+            alpha = 0.85 if len(chains) == 1 else 0.6
+            for i in range(len(axes)):
+                for j in range(i):
+                    pair = [(samples[k], ranges[k], axes[k].scale) for k in (j, i)]
+                    _contours(panels[i, j], pair, 2 * bins, _independent(chain), colour, alpha)
+            _mark_best(panels, chain, axes, ranges, colour)
         assert figure is not None
-        _finish(figure, chains, axes, labels)
+        if titles:
+            _write_medians(_panels(figure, len(axes)), chains[0], axes, discard)
+        _finish(figure, chains, axes, ranges, labels)
     return figure
 
 
@@ -167,16 +147,7 @@ def _chosen(chains: Sequence[Chain], names: Sequence[str]) -> tuple[str, ...]:
     return common
 
 
-def _axis(chain: Chain, name: str) -> _Axis:
-    row = chain.row(name)
-    label = f"${row['label']}$" if row["label"] else name
-    label = f"{label} [{row['unit']}]" if row["unit"] else label
-    scale = row.get("scale", "linear")
-    gap = float(json.loads(row["prior"])["low"]) if scale == "signed-log" else 0.0
-    return _Axis(name, label, "log" if scale == "log" else "linear", gap)
-
-
-def _samples(chain: Chain, axis: _Axis, discard: int | None) -> Array:
+def _samples(chain: Chain, axis: Axis, discard: int | None) -> Array:
     samples = chain.get(axis.name, discard=discard)
     samples = axis.place(samples[:: max(1, len(samples) // MOST)])
     if not np.isfinite(samples).all() or np.ptp(samples) == 0.0:
@@ -185,7 +156,7 @@ def _samples(chain: Chain, axis: _Axis, discard: int | None) -> Array:
     return samples
 
 
-def _range(samples: Sequence[Array], axis: _Axis, chain: Chain) -> tuple[float, float]:
+def _range(samples: Sequence[Array], axis: Axis, chain: Chain) -> tuple[float, float]:
     """Range that holds 99.9 % of each chain; up to the prior's edge where the samples reach it."""
     spans = [np.quantile(each, [0.0005, 0.9995]) for each in samples]
     low, high = float(min(s[0] for s in spans)), float(max(s[1] for s in spans))
@@ -202,63 +173,144 @@ def _range(samples: Sequence[Array], axis: _Axis, chain: Chain) -> tuple[float, 
     return (math.exp(low), math.exp(high)) if log else (low, high)
 
 
-def _mark_best(figure: Figure, chain: Chain, axes: Sequence[_Axis], colour: str) -> None:
+def _panels(figure: Figure, size: int) -> Panels:
+    panels: Panels = np.array(figure.axes[: size * size]).reshape(size, size)
+    return panels
+
+
+def _independent(chain: Chain) -> float:
+    """Effective samples behind the picture; a guess where the chain cannot tell."""
+    ess = chain.verdict.worst_ess
+    return ess if math.isfinite(ess) else float(chain.walkers)
+
+
+def _contours(
+    panel: Any,
+    pair: Sequence[tuple[Array, tuple[float, float], str]],
+    bins: int,
+    independent: float,
+    colour: str,
+    alpha: float,
+) -> None:
+    """Draw the smallest regions that hold 68 and 95 % of the samples, as far as a smoothed histogram tells.
+
+    The histogram is smoothed until some `KERNEL` effective samples share a kernel, so that its contours are
+    not noise; smoothing widens narrow features, therefore the levels are those at which the contours hold
+    the stated share of the samples themselves.
+    """
+    import corner
+    from scipy.ndimage import gaussian_filter
+
+    edges = [_edges(span, scale, bins) for _, span, scale in pair]
+    counts = np.histogram2d(pair[0][0], pair[1][0], bins=edges)[0]
+    occupied = np.count_nonzero(counts)
+    width = float(np.clip(math.sqrt(KERNEL * occupied / (4.0 * math.pi * independent)), *WIDTHS))
+    smooth = gaussian_filter(counts, width)
+    order = np.argsort(smooth, axis=None)[::-1]
+    held = np.cumsum(counts.ravel()[order]) / counts.sum()
+    mass = np.cumsum(smooth.ravel()[order]) / smooth.sum()
+    levels = [float(mass[min(np.searchsorted(held, level), held.size - 1)]) for level in LEVELS]
+    if levels[0] >= levels[1]:  # all in one cell: nothing to draw a contour around
+        return
+    corner.hist2d(
+        *(samples for samples, _, _ in pair),
+        ax=panel,
+        bins=bins,
+        range=[span for _, span, _ in pair],
+        axes_scale=[scale for _, _, scale in pair],
+        levels=levels,
+        smooth=width,
+        color=colour,
+        quiet=True,
+        plot_datapoints=False,
+        plot_density=False,
+        no_fill_contours=True,
+        fill_contours=True,
+        contourf_kwargs={"colors": _shades(colour), "alpha": alpha, "antialiased": True},
+        contour_kwargs={"linewidths": 1.0},
+        new_fig=False,
+    )
+
+
+def _edges(span: tuple[float, float], scale: str, bins: int) -> Array:
+    return np.geomspace(*span, bins + 1) if scale == "log" else np.linspace(*span, bins + 1)
+
+
+def _mark_best(
+    panels: Panels, chain: Chain, axes: Sequence[Axis], ranges: Sequence[tuple[float, float]], colour: str
+) -> None:
+    """Mark the sample with the highest likelihood by a star, drawn whole at the edge of a panel too."""
     best = chain.best()
     place = [float(axis.place(np.array([best[axis.name]]))[0]) for axis in axes]
-    panels = np.array(figure.axes).reshape(len(axes), len(axes))
+    shown = [low <= x <= high for x, (low, high) in zip(place, ranges, strict=True)]
+    style = {"marker": "*", "markersize": 12, "color": "white", "markeredgecolor": colour}
     for i in range(len(axes)):
-        panels[i, i].axvline(place[i], color=colour, linestyle=":", linewidth=1.0)
+        if shown[i]:
+            panels[i, i].axvline(place[i], color=colour, linestyle=":", linewidth=1.2, clip_on=False)
         for j in range(i):
-            panels[i, j].plot(
-                place[j], place[i], marker="*", markersize=11, color="white", markeredgecolor=colour, zorder=5
-            )
+            if shown[i] and shown[j]:
+                panels[i, j].plot(place[j], place[i], **style, zorder=10, clip_on=False)
 
 
-def _finish(figure: Figure, chains: Sequence[Chain], axes: Sequence[_Axis], labels: Sequence[str]) -> None:
-    """Signed-log ticks, legend, and the stamp of chains that are not converged."""
+def _write_medians(panels: Panels, chain: Chain, axes: Sequence[Axis], discard: int | None) -> None:
+    for i, axis in enumerate(axes):
+        low, median, high = np.quantile(chain.get(axis.name, discard=discard), [0.16, 0.5, 0.84])
+        digits = max(0, 1 - math.floor(math.log10(min(median - low, high - median))))
+        power = math.floor(math.log10(max(abs(low), abs(high))))
+        unit, factor = ("", 1.0) if -2 <= power < 5 else (rf" \times 10^{{{power}}}", 10.0**power)
+        digits = digits if factor == 1.0 else max(0, digits + power)
+        numbers = [f"{x / factor:.{digits}f}" for x in (median, median - low, high - median)]
+        text = rf"{numbers[0]}_{{-{numbers[1]}}}^{{+{numbers[2]}}}"
+        panels[i, i].set_title(rf"{axis.label} = ${text}{unit}$", fontsize=11)
+
+
+def _finish(
+    figure: Figure,
+    chains: Sequence[Chain],
+    axes: Sequence[Axis],
+    ranges: Sequence[tuple[float, float]],
+    labels: Sequence[str],
+) -> None:
+    """Ticks, legend, and the stamp of chains that are not converged."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    panels: np.ndarray[Any, np.dtype[Any]] = np.array(figure.axes).reshape(len(axes), len(axes))
-    for i, axis in enumerate(axes):
-        if axis.gap:
-            for panel in panels[i:, i]:
-                axis.dress(panel.xaxis)
-            for panel in panels[i, :i]:
-                axis.dress(panel.yaxis)
-    _hide_inner_labels(panels)
+    panels = _panels(figure, len(axes))
+    last = len(axes) - 1
+    for i in range(len(axes)):
+        for j in range(i + 1):
+            axes[j].dress(panels[i, j].xaxis, *ranges[j], labelled=i == last)
+            if i != j:
+                axes[i].dress(panels[i, j].yaxis, *ranges[i], labelled=j == 0)
+            panels[i, j].tick_params(which="both", direction="in", top=i != j, right=i != j, labelsize=9)
+            panels[i, j].tick_params(axis="both", which="major", length=4)
+            panels[i, j].tick_params(axis="both", which="minor", length=2)
+            panels[i, j].set_xlim(ranges[j])
+            if i != j:
+                panels[i, j].set_ylim(ranges[i])
     shown = list(labels) or [chain.path.stem for chain in chains]
     colours = _cycle(len(chains))
     handles: list[Any] = []
     if len(chains) > 1:
         handles += [Line2D([], [], color=c, lw=2, label=s) for c, s in zip(colours, shown, strict=True)]
-    else:
+    elif len(axes) > 1:
         handles += [
             Patch(facecolor=shade, edgecolor=colours[0], label=rf"{level * 100:.0f} %")
             for shade, level in zip(_shades(colours[0])[:0:-1], LEVELS, strict=True)
         ]
-    star = Line2D([], [], label="highest likelihood", marker="*", markersize=11, linestyle="none")
-    star.set(color="white", markeredgecolor="black")
-    handles.append(star)
-    figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=11, bbox_to_anchor=(0.98, 0.98))
+    if len(axes) > 1:
+        star = Line2D([], [], label="highest likelihood", marker="*", markersize=11, linestyle="none")
+        star.set(color="white", markeredgecolor="black")
+        handles.append(star)
+    if handles:
+        corner = (0.98, 0.98)
+        figure.legend(handles=handles, loc="upper right", bbox_to_anchor=corner, frameon=False, fontsize=11)
     bad = [name for name, chain in zip(shown, chains, strict=True) if not chain.verdict.converged]
     if bad:
         text = "NOT CONVERGED" if len(chains) == 1 else "NOT CONVERGED: " + ", ".join(bad)
         figure.text(
             0.5, 0.5, text, color="red", alpha=0.35, fontsize=26, rotation=30, ha="center", va="center"
         )
-
-
-def _hide_inner_labels(panels: np.ndarray[Any, np.dtype[Any]]) -> None:
-    """Keep tick labels at the left and bottom only: log axes otherwise print minor ones inside."""
-    from matplotlib.ticker import NullFormatter
-
-    size = len(panels)
-    for i in range(size):
-        for j in range(i + 1):
-            panel: Axes = panels[i, j]
-            panel.xaxis.set_minor_formatter(NullFormatter())
-            panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _cycle(n: int) -> list[str]:
@@ -271,11 +323,3 @@ def _shades(colour: str) -> list[Any]:
 
     rgb = np.array(to_rgb(colour))
     return [(1.0, 1.0, 1.0, 0.0), tuple(1 - 0.4 * (1 - rgb)), tuple(1 - 0.85 * (1 - rgb))]
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801  (reads as a statement)
-    """Silence corner's remark that contour levels coincide in nearly empty panels."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", message="Too few points to create valid contours")

@@ -42,9 +42,9 @@ def write_header(group: h5py.Group, fit: Fit) -> None:
 
 def blob_fields(fit: Fit) -> tuple[str, ...]:
     """Return the names of the blobs: ln prior, ln L per likelihood, observables, derived quantities."""
-    posterior = fit.posterior
-    derived = (*posterior.observables, *(quantity.name for quantity in posterior.derived))
-    return ("lnprior", *(f"ll_{name}" for name in posterior.likelihoods), *(f"d_{name}" for name in derived))
+    names = fit.posterior.blob_names
+    densities = 1 + len(fit.posterior.likelihoods)
+    return (*names[:densities], *(f"d_{name}" for name in names[densities:]))
 
 
 def environment() -> dict[str, str]:

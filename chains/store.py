@@ -6,8 +6,6 @@ import contextlib
 import datetime
 import json
 import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +13,11 @@ import h5py
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.chains.files import open_file
 from globalfit.chains.header import blob_fields, environment, write_header
 from globalfit.chains.tables import read_text, write_text
 from globalfit.errors import ChainError
-from globalfit.fit import differences, fingerprint
+from globalfit.identity import differences, fingerprint
 from globalfit.sampling.run import BLOCK
 from globalfit.sampling.state import Block, State
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0  # seconds to wait for a reader that holds the file
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "fletcher32": True}
 ENSEMBLE = "globalfit/ensembles/0"
+STATE = ("coords", "log_prob", "blobs")
 
 
 def open_store(path: Path, fit: Fit, *, fresh: bool = False) -> HDF5Store:
@@ -84,12 +84,6 @@ class HDF5Store:
     def check(self) -> None:
         """Read where the chain stands; refuse a file that is not a chain of this fit."""
         with self._open("r") as file:
-            if "globalfit" not in file or "mcmc" not in file:
-                raise ChainError(
-                    str(self.path),
-                    "is not a globalfit chain",
-                    "choose another -o, or --fresh to move it aside",
-                )
             group = file["globalfit"]
             stored = json.loads(read_text(group, "config_resolved"))
             if fingerprint(stored) != self.fit.fingerprint:
@@ -110,12 +104,11 @@ class HDF5Store:
                 )
 
     def samples(self) -> Array:
-        """Return walker coordinates and ln posterior (steps, walkers, dim + 1) of all stored steps."""
+        """Return scaled parameters and ln posterior (steps, walkers, dim + 1) of all stored steps."""
         with self._open("r") as file:
             chain = file["mcmc/chain"][: self.steps]
             log_prob = file["mcmc/log_prob"][: self.steps]
-        coords = self.fit.posterior.space.walker(chain.reshape(-1, chain.shape[2])).reshape(chain.shape)
-        return np.dstack([coords, log_prob])
+        return np.dstack([self.fit.posterior.space.scaled(chain), log_prob])
 
     def begin(self, state: State, seed: int) -> None:
         """Create the file, whole or not at all."""
@@ -174,40 +167,19 @@ class HDF5Store:
             run = json.loads(read_text(group, "run"))
             segments = run["segments"]
             begun = segments[-1]["stop"] if segments else 0
+            if segments and begun == self.steps and segments[-1]["reason"] == reason:
+                return  # asked for what was already there
             segments.append({"start": begun, "stop": self.steps, "reason": reason, "ended": _now()})
             write_text(group, "run", json.dumps(run))
             group.attrs["finished"] = _now()
             group.attrs["complete"] = reason in ("converged", "steps")
 
-    @contextlib.contextmanager
-    def _open(self, mode: str) -> Iterator[h5py.File]:
-        """Open the file; wait while a reader holds it."""
-        patience = time.monotonic() + PATIENCE
-        while True:
-            try:
-                file = h5py.File(self.path, mode)
-                break
-            except BlockingIOError:
-                if time.monotonic() > patience:
-                    raise ChainError(
-                        str(self.path),
-                        "is held open by another program",
-                        "close it and run again to continue",
-                    ) from None
-                time.sleep(0.05)
-            except OSError as error:
-                raise ChainError(
-                    str(self.path), f"cannot be opened as a chain: {error}", "choose another -o, or --fresh"
-                ) from None
-        with file:
-            try:
-                yield file
-            except (KeyError, OSError) as error:
-                raise ChainError(str(self.path), f"is damaged: {error}", "--fresh moves it aside") from error
+    def _open(self, mode: str) -> contextlib.AbstractContextManager[h5py.File]:
+        return open_file(self.path, mode, PATIENCE, "choose another -o, or --fresh to move it aside")
 
 
 def _write_state(group: h5py.Group, state: State) -> None:
-    for name in ("coords", "log_prob", "blobs", "described"):
+    for name in STATE:
         values = getattr(state, name)
         group.require_dataset(name, values.shape, "f8")[...] = values
     kind, keys, position, has_gauss, cached = state.random
@@ -226,7 +198,7 @@ def _read_state(group: h5py.Group) -> State:
         int(attributes["rng_has_gauss"]),
         float(attributes["rng_cached"]),
     )
-    arrays = {name: group[name][()] for name in ("coords", "log_prob", "blobs", "described")}
+    arrays = {name: group[name][()] for name in STATE}
     return State(**arrays, random=random, step=int(attributes["step"]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,7 +22,10 @@ from globalfit.parameters import Parameter, ParameterSpace
 from globalfit.plugins import PlugIns, options_of
 from globalfit.posterior import Constraint, Posterior
 from globalfit.problems import Problems
+from globalfit.scope import check_scope
+from globalfit.settings import check_settings
 from globalfit.tables import FitTable, ParameterTable
+from globalfit.ties import check_ties
 
 # What a fit says of a parameter: its prior, its value, or the parameter it equals.
 Given: TypeAlias = Parameter | float | str
@@ -59,7 +63,9 @@ def assemble(
     parameters = _Parameters(table, plugins, model, likelihoods, constraints)
     problems.stop()
     space = parameters.space()
-    _check_sampler(table, space, problems)
+    sampled = {parameter.name: parameter for parameter in space.sampled}
+    remarks = check_scope(sampled, space.fixed, model.ranges, problems)
+    check_settings(table.sampler, space, problems)
     problems.stop()
     trial = model.point(space.columns(space.draw(3, np.random.default_rng(0))))
     batched = [as_batched(likelihood, trial) for likelihood in likelihoods]
@@ -75,6 +81,8 @@ def assemble(
     ]
     resolved = plugins.resolved | {
         "parameters": parameters.resolved(),
+        # a chain's columns and blobs stand in this order
+        "order": {"sampled": list(space.names), "likelihoods": [each.name for each in likelihoods]},
         "sampler": table.sampler.model_dump(mode="json"),
     }
     return Fit(
@@ -85,7 +93,7 @@ def assemble(
         as_of=as_of or datetime.date.today(),
         resolved=resolved,
         defaults=parameters.defaults,
-        warnings=(*notes, *slow),
+        warnings=(*notes, *remarks, *slow),
     )
 
 
@@ -104,20 +112,33 @@ class _Parameters:
         self.known = {parameter.name: parameter for parameter in model.parameters}
         self.nuisances: dict[str, Parameter] = {}
         for likelihood in likelihoods:
-            self.nuisances |= {parameter.name: parameter for parameter in contract.nuisances(likelihood)}
+            self._add_nuisances(likelihood)
         self.known |= self.nuisances
         self.given: dict[str, Given] = {}
         self.defaults: dict[str, str] = {}
         for name, entry in table.parameters.items():
             if name not in self.known:
                 remedy = did_you_mean(name, self.known)
-                self.problems.refuse("parameters", f"unknown parameter '{name}'", remedy)
+                self.problems.refuse(self.problems.at("parameters"), f"unknown parameter '{name}'", remedy)
             elif (value := self.problems.attempt(self._given, self.known[name], entry)) is not None:
                 self.given[name] = value
         self._check_use([*likelihoods, *constraints])
+        check_ties(self.given, self.known, table.parameters, self.problems)
+
+    def _add_nuisances(self, likelihood: Likelihood) -> None:
+        where = self.plugins.places[likelihood.name]
+        for parameter in contract.nuisances(likelihood):
+            if parameter.name in self.known:
+                problem = f"its nuisance parameter '{parameter.name}' is a parameter of '{self.model.name}'"
+                self.problems.refuse(where, problem, "rename it in the likelihood")
+            elif self.nuisances.get(parameter.name, parameter) != parameter:
+                problem = f"its nuisance parameter '{parameter.name}' differs from another likelihood's"
+                self.problems.refuse(where, problem, "rename it, or declare it alike in both")
+            else:
+                self.nuisances[parameter.name] = parameter
 
     def _given(self, declared: Parameter, entry: ParameterTable) -> Given:
-        where = self.problems.at(f"parameters.{declared.name}")
+        where = self.problems.at("parameters", declared.name)
         if entry.unit is not None and entry.unit != declared.unit:
             raise FitError(
                 where,
@@ -126,13 +147,13 @@ class _Parameters:
             )
         said = [key for key in ("prior", "fixed", "tied") if getattr(entry, key) is not None]
         if len(said) != 1:
-            problem = f"both '{said[0]}' and '{said[1]}' are given" if said else "says nothing"
+            problem = f"both '{said[0]}' and '{said[1]}' are given" if said else "has neither prior nor value"
             raise FitError(where, problem, "give one of prior, fixed and tied")
         if entry.fixed is not None:
             return entry.fixed
         if entry.tied is not None:
             return entry.tied
-        place = self.problems.at(f"parameters.{declared.name}.prior")
+        place = self.problems.at("parameters", declared.name, "prior")
         prior = self.plugins.prior(entry.prior or {}, place)
         value = getattr(prior, "value", None)
         return float(value) if value is not None else dataclasses.replace(declared, prior=prior)
@@ -147,7 +168,8 @@ class _Parameters:
             for name in self.given:
                 if name not in used:
                     remedy = "remove it, or set unused = 'allow'"
-                    self.problems.refuse(f"parameters.{name}", "nothing in this fit reads it", remedy)
+                    place = self.problems.at("parameters", name)
+                    self.problems.refuse(place, "nothing in this fit reads it", remedy)
         for name, parameter in self.known.items():
             idle = name in self.nuisances and name not in used
             if name in self.table.parameters or parameter.prior is None or idle:
@@ -158,18 +180,23 @@ class _Parameters:
         for reader, names in read.items():
             for name in sorted(names - set(self.given) - set(self.table.parameters)):
                 problem = f"'{name}' is missing, which '{reader}' needs"
-                self.problems.refuse("parameters", problem, f"add [parameters.{name}]")
+                place = self.problems.at("parameters")
+                self.problems.refuse(place, problem, f"add [parameters.{name}]")
 
     def _read(self, reader: Likelihood | Constraint) -> set[str] | None:
         """Return the parameters that a likelihood or constraint reads."""
-        try:
-            found = probe(self.model, tuple(reader.needs), tuple(self.nuisances))
-        except GlobalfitError as error:
-            problem = f"'{reader.name}' cannot be used: {error.where} {error.problem}"
-            self.problems.found.append(FitError(str(self.problems.path), problem, error.remedy))
-            return None
         own = {parameter.name for parameter in getattr(reader, "parameters", ())}
-        return own.union(*found.values())
+        for need in reader.needs:
+            try:
+                own |= probe(self.model, (need,), tuple(self.nuisances))[need]
+            except GlobalfitError:
+                every = (*self.known, *(quantity.name for quantity in self.model.derived))
+                near = get_close_matches(need, every, n=1, cutoff=0.85)
+                remedy = f"did you mean '{near[0]}'?" if near else "choose a model that has it"
+                problem = f"reads '{need}', which model '{self.model.name}' does not have"
+                self.problems.refuse(self.plugins.places[reader.name], problem, remedy)
+                return None
+        return own
 
     def space(self) -> ParameterSpace:
         """Return the parameter space, in the order of the file."""
@@ -181,15 +208,22 @@ class _Parameters:
         try:
             return ParameterSpace(sampled, fixed, tied, self._coordinates())
         except GlobalfitError as error:
-            where = error.where if "[" in error.where else self.problems.at(f"parameters.{error.where}")
+            where = error.where if "[" in error.where else self.problems.at("parameters", error.where)
             raise FitErrors([FitError(where, error.problem, error.remedy)]) from None
 
     def _coordinates(self) -> dict[str, Coordinate]:
         chosen: dict[str, Coordinate] = {}
         for name, choice in self.table.sampler.coordinates.items():
+            where = self.problems.at("sampler", "coordinates")
+            sampled = [each for each, value in self.given.items() if isinstance(value, Parameter)]
+            if name not in sampled:
+                remedy = "give it a prior" if name in self.given else did_you_mean(name, sampled)
+                raise FitError(where, f"'{name}' is not sampled", remedy)
             offered = self.model.coordinates.get(name, {})
+            if not offered:
+                problem = f"model '{self.model.name}' offers no coordinate for '{name}'"
+                raise FitError(where, problem, "remove it")
             if choice not in offered:
-                where = self.problems.at("sampler.coordinates")
                 problem = f"'{name}' has no coordinate '{choice}'"
                 raise FitError(where, problem, did_you_mean(choice, offered))
             chosen[name] = offered[choice]
@@ -204,30 +238,3 @@ class _Parameters:
             else:
                 found[name] = {"fixed" if isinstance(value, float) else "tied": value}
         return found
-
-
-def _check_sampler(table: FitTable, space: ParameterSpace, problems: Problems) -> None:
-    settings = table.sampler
-    if settings.walkers % 2:
-        problems.refuse("sampler", f"'walkers' = {settings.walkers} is odd", "give an even number")
-    elif settings.walkers < 2 * space.dim:
-        problem = f"'walkers' = {settings.walkers} is too few for {space.dim} sampled parameters"
-        problems.refuse("sampler", problem, f"give at least {2 * space.dim}")
-    if settings.start == "prior":
-        if settings.point:
-            problems.refuse("sampler", "'point' is given, but start = 'prior'", "set start = 'point'")
-        return
-    for name in settings.point:
-        if name not in space.names:
-            remedy = did_you_mean(name, space.names)
-            problems.refuse("sampler.point", f"'{name}' is not sampled", remedy)
-    missing = [name for name in space.names if name not in settings.point]
-    if missing:
-        remedy = "name every sampled parameter"
-        problems.refuse("sampler.point", f"'{missing[0]}' is missing", remedy)
-        return
-    for name, prior in zip(space.names, space.priors, strict=True):
-        value = settings.point[name]
-        if not prior.log_density(np.array([value]))[0] > -np.inf:
-            problem = f"'{name}' = {value:g} is outside its prior"
-            problems.refuse("sampler.point", problem, "move it inside")

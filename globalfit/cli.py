@@ -43,7 +43,8 @@ Discard = Annotated[int | None, typer.Option(help="steps to leave out at the sta
 @app.command("list")
 def list_(as_json: Json = False, debug: Debug = False) -> None:
     """List models, likelihoods, priors and constraints that are installed."""
-    from globalfit.show import plugin_rows, print_plugins
+    from globalfit.describe import plugin_rows
+    from globalfit.show import print_plugins
 
     rows = plugin_rows()
     _print_json(rows) if as_json else print_plugins(_console(), rows)
@@ -56,8 +57,9 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show what a plug-in is: its options, parameters, measurements and reference."""
+    from globalfit.describe import describe_plugin
     from globalfit.registry import find
-    from globalfit.show import describe_plugin, print_plugin
+    from globalfit.show import print_plugin
 
     found = describe_plugin(find(name), name)
     _print_json(found) if as_json else print_plugin(_console(), found)
@@ -241,7 +243,7 @@ def conformance(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Test a likelihood against its contract: batches, shapes, finiteness, what it reads, published numbers."""
+    """Test a likelihood against its contract: batches, shapes, what it reads, published numbers."""
     from dataclasses import asdict
 
     from globalfit.conformance import findings_for
@@ -251,6 +253,37 @@ def conformance(
     _print_json([asdict(finding) for finding in found]) if as_json else print_findings(_console(), found)
     if not all(finding.passed for finding in found):
         raise typer.Exit(1)
+
+
+build = typer.Typer(help="Build the shipped tables anew.", no_args_is_help=True)
+app.add_typer(build, name="build")
+
+
+@build.command("flavour")
+def build_flavour(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("flavour_forms.h5"),
+    draws: Annotated[int, typer.Option(min=2, help="nuisance draws of the theory error")] = 200,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run flavio once and write the quadratic forms of the b -> s l l observables (a quarter of an hour)."""
+    from globalfit.build.flavour import build_forms
+    from globalfit.errors import ModelError
+
+    if output.exists() and not overwrite:
+        raise ModelError(str(output), "exists", "choose another -o, or --overwrite")
+    from rich.progress import Progress
+
+    with Progress(console=_console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        build_forms(output, show, draws=draws)
+    _say(f"wrote {output}")
 
 
 @app.callback(invoke_without_command=True)

@@ -73,8 +73,10 @@ class SignedLog:
         return x, np.log(self.low) + np.abs(u)
 
     def from_physical(self, x: Array, columns: Columns) -> Array:
-        """Return u = sign(x) ln(|x|/low)."""
-        return np.copysign(np.log(np.abs(x) / self.low), x)
+        """Return u = sign(x) ln(|x|/low); nan in the gap."""
+        size = np.abs(x)
+        with np.errstate(divide="ignore"):
+            return np.where(size < self.low, np.nan, np.copysign(np.log(size / self.low), x))
 
 
 def coordinate_for(prior: Prior) -> Coordinate:

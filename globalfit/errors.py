@@ -26,7 +26,8 @@ class GlobalfitError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.problem}" if self.where else self.problem
         text = f"{text}; {self.remedy}" if self.remedy else text
-        return " ".join(text.split())
+        text = " ".join(text.split())  # one line, and nothing a terminal would obey
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class FitError(GlobalfitError):

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from globalfit.identity import fingerprint
 from globalfit.posterior import Posterior
 from globalfit.tables import SamplerTable
 
 if TYPE_CHECKING:
     from globalfit.chains.chain import Chain
     from globalfit.sampling.run import Progress
-
-# Keys of the resolved fit that may change when a chain is continued.
-RUN_CONTROL = ("steps", "max_steps", "target")
 
 
 @dataclass(frozen=True)
@@ -113,28 +109,3 @@ class Fit:
             notice(f"continuing {output} after {store.steps} steps")
         run(self, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress)
         return Chain.open(output)
-
-
-def canonical(resolved: dict[str, Any]) -> str:
-    """Return the canonical JSON of a resolved fit, run-control keys left out."""
-    kept = {**resolved, "sampler": {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"))
-
-
-def fingerprint(resolved: dict[str, Any]) -> str:
-    """Return the sha256 of the canonical JSON of a resolved fit."""
-    return hashlib.sha256(canonical(resolved).encode()).hexdigest()
-
-
-def differences(old: object, new: object, key: str = "") -> list[str]:
-    """Return ``key: old -> new`` for every leaf in which two resolved fits differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found: list[str] = []
-        for name in [*old, *(name for name in new if name not in old)]:
-            found += differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
-        return found
-    return [] if old == new else [f"{key}: {_shown(old)} -> {_shown(new)}"]
-
-
-def _shown(value: object) -> str:
-    return "absent" if value is None else json.dumps(value)

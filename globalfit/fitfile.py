@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
 from globalfit.fit import Fit
+from globalfit.refusals import bare
 from globalfit.tables import FitTable, read_table
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
 
 
 def load_fit(path: str | Path, *, likelihoods: Sequence[str] = (), as_of: datetime.date | None = None) -> Fit:
@@ -72,8 +75,47 @@ def _read(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _refuse(path, f"is not valid TOML: {error}", "correct the syntax there") from None
+        raise FitErrors([_syntax(path, text, str(error))]) from None
     except RecursionError:
-        raise _refuse(path, "is nested too deeply", "a fit file has at most four levels") from None
+        table = None
+    except ValueError:  # Python reads integers of up to 4300 digits
+        raise _refuse(path, "holds a number of thousands of digits", "shorten it") from None
+    if table is None or _deep(table):
+        raise _refuse(path, "is nested too deeply", "a fit file has at most four levels")
+    return table
+
+
+def _deep(table: dict[str, Any]) -> bool:
+    """Return whether tables or lists stand in each other more than MAX_DEPTH times."""
+    level: list[Any] = [table]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)
+
+
+def _syntax(path: Path, text: str, message: str) -> FitError:
+    """Tell a syntax error: where, what, and what is usually the reason."""
+    place = re.search(r" \(at (line (\d+), column \d+|end of document)\)$", message)
+    where, said = str(path), message
+    if place:
+        where, said = f"{path} {place[1]}", message[: place.start()]
+    twice = re.fullmatch(r"Cannot (?:declare|mutate immutable namespace) \((.*?),?\)(?: twice)?", said)
+    if twice and said.endswith("twice"):
+        table = ".".join(bare(key.strip("' ")) for key in twice[1].split("',"))
+        return FitError(where, f"[{table}] stands twice", "put all its keys below one of the two")
+    if said == "Cannot overwrite a value" and place and place[2]:
+        key = text.splitlines()[int(place[2]) - 1].partition("=")[0].strip()
+        return FitError(where, f"'{key}' is given twice", "keep one of the two")
+    if said == "Illegal character '\\n'":
+        return FitError(where, "a quote is not closed", "close it on the same line")
+    said = f"{said[:1].lower()}{said[1:]}"
+    if said == "invalid value":
+        return FitError(where, said, "strings stand in quotes, true and false in lower case")
+    return FitError(where, f"is not valid TOML: {said}", "correct the syntax there")

@@ -53,7 +53,7 @@ class Likelihood(Protocol):
         ...
 
     def predict(self, point: Point) -> Prediction:
-        """Return {observable: (n,) or (n, bins)}; theory errors stand beside as ``error_<observable>``."""
+        """Return {observable: (n,) or (n, bins)}; beside them ``error_<observable>``, ``sm_<observable>``."""
         ...
 
     def log_likelihood(self, prediction: Prediction) -> Array:

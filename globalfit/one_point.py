@@ -47,11 +47,19 @@ class OnePointAtATime:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return ln likelihood (n,), point by point."""
         n = len(next(iter(prediction.values())))
-        values = [
-            np.asarray(self.inner.log_likelihood({name: column[i] for name, column in prediction.items()}))
+        values = (
+            self.inner.log_likelihood({name: column[i] for name, column in prediction.items()})
             for i in range(n)
-        ]
-        return np.array([value.item() if value.size == 1 else np.nan for value in values], dtype=np.float64)
+        )
+        return np.array([_number(value) for value in values])
+
+
+def _number(value: object) -> float:
+    """Return a ln likelihood of one point as a float."""
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        raise TypeError(f"one point has the ln likelihood {value!r:.40}, which is not a number")
+    return float(array.item())
 
 
 def as_batched(likelihood: Likelihood, point: Point) -> Likelihood:

@@ -106,6 +106,9 @@ class ParameterSpace:
                 raise GlobalfitError(
                     name, f"tied to '{other}', which is neither sampled nor fixed", "tie to one that is"
                 )
+        self._same = tuple(
+            (name, *(tied for tied, other in self.tied.items() if other == name)) for name in self.names
+        )
         self.priors: tuple[Prior, ...] = tuple(_prior_of(parameter) for parameter in self.sampled)
         chosen = dict(coordinates or {})
         for name in chosen:
@@ -115,25 +118,27 @@ class ParameterSpace:
             chosen.get(name) or coordinate_for(prior)
             for name, prior in zip(self.names, self.priors, strict=True)
         )
-        self._order = _order(self.names, self.coordinates, set(every))
+        self._order = _order(
+            self.names, self.coordinates, {name: self.tied.get(name, name) for name in every}
+        )
+        self._scales: tuple[Coordinate, ...] = tuple(coordinate_for(prior) for prior in self.priors)
 
     def transform(self, theta: Array) -> Transformed:
         """Return physical columns, log prior and log Jacobian of walker coordinates `theta` (n, dim)."""
         theta = as_points(theta, self.dim)
         n = len(theta)
-        columns: dict[str, Array] = {name: np.full(n, value) for name, value in self.fixed.items()}
+        columns = self._given(n)
         log_prior = np.zeros(n)
         log_jacobian = np.zeros(n)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for i in self._order:
                 x, log_slope = self.coordinates[i].to_physical(theta[:, i], columns)
-                columns[self.names[i]] = x
+                for name in self._same[i]:
+                    columns[name] = x
                 log_jacobian += log_slope
                 log_prior += self.priors[i].log_density(x)
             log_prior += log_jacobian
         log_prior[~(log_prior < np.inf)] = -np.inf  # a coordinate outside its range gives nan
-        for name, other in self.tied.items():
-            columns[name] = columns[other]
         return Transformed(columns, log_prior, log_jacobian)
 
     def columns(self, theta: Array) -> dict[str, Array]:
@@ -156,11 +161,16 @@ class ParameterSpace:
     def walker(self, values: Array) -> Array:
         """Return walker coordinates (n, dim) of physical values (n, dim): the inverse of `physical`."""
         values = as_points(values, self.dim)
-        columns = {name: np.full(len(values), value) for name, value in self.fixed.items()}
-        columns |= {name: values[:, i] for i, name in enumerate(self.names)}
+        columns = self._given(len(values))
+        columns |= {name: values[:, i] for i, same in enumerate(self._same) for name in same}
         return np.column_stack(
             [coordinate.from_physical(values[:, i], columns) for i, coordinate in enumerate(self.coordinates)]
         )
+
+    def scaled(self, values: Array) -> Array:
+        """Return physical values (..., dim) in the coordinates of their priors' scales."""
+        columns = [scale.from_physical(values[..., i], {}) for i, scale in enumerate(self._scales)]
+        return np.stack(columns, axis=-1)
 
     def log_density(self, values: Array) -> Array:
         """Return ln prior (n,) of physical values (n, dim), with respect to them (no Jacobian)."""
@@ -177,6 +187,11 @@ class ParameterSpace:
         """Return walker coordinates (n, dim) of `n` draws from the prior."""
         return self.from_unit_cube(rng.random((n, self.dim)))
 
+    def _given(self, n: int) -> dict[str, Array]:
+        """Return the columns (n,) that do not depend on a sampled parameter."""
+        columns = {name: np.full(n, value) for name, value in self.fixed.items()}
+        return columns | {name: columns[other] for name, other in self.tied.items() if other in columns}
+
 
 def _prior_of(parameter: Parameter) -> Prior:
     if parameter.prior is None:
@@ -184,19 +199,25 @@ def _prior_of(parameter: Parameter) -> Prior:
     return parameter.prior
 
 
-def _order(names: Sequence[str], coordinates: Sequence[Coordinate], known: set[str]) -> tuple[int, ...]:
-    """Order in which coordinates can be inverted: each after those whose values it reads."""
+def _order(
+    names: Sequence[str], coordinates: Sequence[Coordinate], known: Mapping[str, str]
+) -> tuple[int, ...]:
+    """Order in which coordinates can be inverted: each after those whose values it reads.
+
+    `known` says for every parameter whose value it takes: its own, or that of the one it is tied to.
+    """
     for name, coordinate in zip(names, coordinates, strict=True):
         for other in coordinate.reads:
             if other not in known:
-                raise GlobalfitError(name, f"its coordinate reads '{other}', which the fit does not have")
+                problem = f"its coordinate reads '{other}', which the fit does not have"
+                raise GlobalfitError(name, problem, f"add [parameters.{other}]")
+    reads = [{known[other] for other in coordinate.reads} for coordinate in coordinates]
     order: list[int] = []
     while len(order) < len(names):
         waiting = {names[i] for i in range(len(names)) if i not in order}
-        ready = [
-            i for i in range(len(names)) if names[i] in waiting and waiting.isdisjoint(coordinates[i].reads)
-        ]
+        ready = [i for i in range(len(names)) if names[i] in waiting and waiting.isdisjoint(reads[i])]
         if not ready:
-            raise GlobalfitError(", ".join(sorted(waiting)), "their coordinates read each other in a circle")
+            problem = "their coordinates read each other in a circle"
+            raise GlobalfitError(", ".join(sorted(waiting)), problem, "leave one of them out")
         order += ready
     return tuple(order)

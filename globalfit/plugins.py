@@ -6,19 +6,22 @@ import dataclasses
 import datetime
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from globalfit import likelihood as contract
+from globalfit.admission import PLUGIN_NAME, admit, require
 from globalfit.errors import FitError, GlobalfitError
 from globalfit.likelihood import Likelihood
 from globalfit.model import Model
 from globalfit.parameters import Prior
 from globalfit.posterior import Constraint
 from globalfit.problems import Problems
-from globalfit.registry import Kind, load, load_file, source_hash
+from globalfit.refusals import toml
+from globalfit.registry import Kind, load, load_file, names, source_hash
 from globalfit.tables import FitTable, build
 
 
@@ -28,6 +31,7 @@ class PlugIns:
     def __init__(self, table: FitTable, problems: Problems, as_of: datetime.date | None) -> None:
         self.table, self.problems, self.as_of = table, problems, as_of
         self.resolved: dict[str, Any] = {"model": {}, "likelihoods": {}, "constraints": {}}
+        self.places: dict[str, str] = {}  # where each likelihood or constraint is named
 
     def model(self) -> Model:
         """Return the model with its options."""
@@ -37,52 +41,57 @@ class PlugIns:
             raise FitError(where, "'name' is missing", "add name = 't3r-muon', or see 'globalfit list'")
         name = options.pop("name")
         if not isinstance(name, str):
-            raise FitError(where, f"'name' = {name!r} is not a string", "quote the model's name")
+            raise FitError(where, f"'name' = {toml(name)} is not a string", "put the model's name in quotes")
         model: Model = build(self._class("model", name, where), options, where)
+        require(model, "model", where)
         self.resolved["model"] = {"name": name, **options_of(model)}
         return model
 
     def likelihoods(self, more: tuple[str, ...]) -> list[Likelihood]:
         """Return the likelihoods of the file and `more`, plug-in names or ``file.py:Class``."""
-        tables = {**self.table.likelihoods, **{name: {} for name in more if ":" not in name}}
-        attempt = self.problems.attempt
-        found = [attempt(self._likelihood, name, table) for name, table in tables.items()]
-        found += [attempt(self._likelihood, "", {"class": spec}, Path.cwd()) for spec in more if ":" in spec]
-        likelihoods = [likelihood for likelihood in found if likelihood is not None]
-        if not found:
+        attempt, at = self.problems.attempt, self.problems.at
+        wanted: list[tuple[str, Mapping[str, Any], str, Path | None]] = [
+            (name, table, at("likelihoods", name), None) for name, table in self.table.likelihoods.items()
+        ]
+        for spec in more:
+            wanted.append(("", {"class": spec}, f"--likelihood {spec}", Path.cwd()))
+        likelihoods: list[Likelihood] = []
+        for each in wanted:
+            likelihood = attempt(self._likelihood, *each)
+            if likelihood is not None and attempt(self._count_once, likelihood, each[2], likelihoods):
+                likelihoods.append(likelihood)
+        if not wanted:
             remedy = "add [likelihoods.muon-g2], or see 'globalfit list'"
-            self.problems.refuse("likelihoods", "there is none", remedy)
-        self._count_data_once(likelihoods)
+            self.problems.refuse(at("likelihoods"), "there is none", remedy)
         return likelihoods
 
-    def _count_data_once(self, likelihoods: list[Likelihood]) -> None:
-        owner: dict[str, str] = {}
-        for likelihood in likelihoods:
-            table = f"likelihoods.{likelihood.name}"
-            if likelihood.name in owner.values():
-                self.problems.refuse(table, "stands twice in the fit", "give it one table")
-            for data in (likelihood.name, *contract.data_ids(likelihood)):
-                if data in owner and owner[data] != likelihood.name:
-                    problem = f"uses the data '{data}' that '{owner[data]}' uses"
-                    self.problems.refuse(table, problem, "data must not count twice; remove one of the two")
-                owner[data] = likelihood.name
+    def _count_once(self, likelihood: Likelihood, where: str, others: list[Likelihood]) -> bool:
+        """Refuse a likelihood that uses data one of `others` uses; otherwise note where it is named."""
+        for other in others:
+            if other.name == likelihood.name:
+                problem = f"likelihood '{other.name}' stands twice in the fit"
+                raise FitError(where, problem, "remove one: its data must not count twice")
+            for data in contract.data_ids(likelihood):
+                if data in contract.data_ids(other):
+                    problem = f"uses the data '{data}' that '{other.name}' uses"
+                    raise FitError(where, problem, "remove one of the two: data must not count twice")
+        self.places[likelihood.name] = where
+        return True
 
-    def _likelihood(self, name: str, table: Mapping[str, Any], base: Path | None = None) -> Likelihood:
-        where = self.problems.at(f"likelihoods.{name}") if name else f"--likelihood {table['class']}"
+    def _likelihood(self, name: str, table: Mapping[str, Any], where: str, base: Path | None) -> Likelihood:
         options = dict(table)
         spec = options.pop("class", name)
-        if name and not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise FitError(where, f"'{name}' is not a plug-in name", "use lower case, digits and '-'")
+        if name and not re.fullmatch(PLUGIN_NAME, name):
+            near = get_close_matches(name.lower(), names("likelihood"), n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else "use lower case, digits and '-'"
+            raise FitError(where, f"'{name}' is not a plug-in name", remedy)
         cls = self._class("likelihood", spec, where, base)
         options |= _vintage(cls, options, self.as_of, where)
         likelihood = build(cls, options, where)
-        for member in ("name", "reference", "needs", "predict", "log_likelihood"):
-            if not hasattr(likelihood, member):
-                remedy = "see 'globalfit new-likelihood' for what one looks like"
-                raise FitError(where, f"class '{cls.__name__}' has no '{member}'", remedy)
+        admit(likelihood, names("likelihood") if ":" in spec else (), where)
         resolved = {"class": spec, **options_of(likelihood), "version": contract.version(likelihood)}
-        if ":" in str(spec):
-            resolved["class"] = str(spec).rpartition(":")[2]
+        if ":" in spec:
+            resolved["class"] = spec.rpartition(":")[2]
             resolved["source"] = source_hash(cls)
         self.resolved["likelihoods"][likelihood.name] = resolved
         return cast("Likelihood", likelihood)
@@ -94,27 +103,36 @@ class PlugIns:
         return [constraint for constraint in found if constraint is not None]
 
     def _constraint(self, name: str, table: Mapping[str, Any]) -> Constraint:
-        where = self.problems.at(f"constraints.{name}")
+        where = self.problems.at("constraints", name)
         options = dict(table)
         cls = self._class("constraint", options.pop("class", name), where)
         constraint: Constraint = build(cls, options, where)
+        require(constraint, "constraint", where)
+        self.places[constraint.name] = where
         self.resolved["constraints"][name] = {"class": cls.__name__, **options_of(constraint)}
         return constraint
 
     def prior(self, table: Mapping[str, Any], where: str) -> Prior:
         """Return the prior that ``{ shape = ..., ... }`` describes."""
         options = dict(table)
-        shape = options.pop("shape", None)
-        if not isinstance(shape, str):
+        if "shape" not in options:
             raise FitError(where, "'shape' is missing", "add shape = 'uniform', or see 'globalfit list'")
+        shape = options.pop("shape")
+        if not isinstance(shape, str):
+            raise FitError(
+                where, f"'shape' = {toml(shape)} is not a string", "put the shape's name in quotes"
+            )
         prior: Prior = build(self._class("prior", shape, where), options, where)
+        require(prior, "prior", where)
         return prior
 
     def _class(self, kind: Kind, spec: object, where: str, base: Path | None = None) -> type[Any]:
         if not isinstance(spec, str):
-            raise FitError(where, f"'class' = {spec!r} is not a string", "name a plug-in or 'file.py:Class'")
+            raise FitError(
+                where, f"'class' = {toml(spec)} is not a string", "name a plug-in or 'file.py:Class'"
+            )
         try:
-            if ":" in spec:
+            if ":" in spec or ".py" in spec:
                 return load_file(spec, base or self.problems.path.parent, where)
             return load(kind, spec)
         except GlobalfitError as error:
@@ -127,7 +145,15 @@ def _vintage(
 ) -> dict[str, str]:
     """Return {'measurement': name} of the newest measurement at `as_of`, if the class follows dates."""
     vintages: Mapping[str, datetime.date] = getattr(cls, "vintages", {})
-    if as_of is None or not vintages or "measurement" in options:
+    if not vintages:
+        return {}
+    if "measurement" not in getattr(cls, "__dataclass_fields__", {}):
+        problem = f"class '{cls.__name__}' has 'vintages' but no field 'measurement'"
+        raise FitError(where, problem, "add one of type str, with the newest as default")
+    if not all(isinstance(date, datetime.date) for date in vintages.values()):
+        problem = f"'vintages' of class '{cls.__name__}' holds values that are not dates"
+        raise FitError(where, problem, "write {'name': date(2020, 1, 1)}")
+    if as_of is None or "measurement" in options:
         return {}
     known = {name: date for name, date in vintages.items() if date <= as_of}
     if not known:

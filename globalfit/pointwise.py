@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from globalfit import likelihood as contract
 from globalfit.arrays import Array, strict
 from globalfit.errors import FitError, GlobalfitError, did_you_mean
 from globalfit.fit import Fit
+from globalfit.model import probe
 
 BATCH = 4096
 
@@ -67,11 +69,16 @@ def evaluate_file(fit: Fit, path: Path, values: Mapping[str, float]) -> Iterator
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FitError(str(path), f"cannot be read: {error}", "give a CSV file") from None
-    rows = [row for row in csv.reader(line for line in lines if not line.lstrip().startswith("#")) if row]
+        problem = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise FitError(str(path), f"cannot be read: {problem}", "give a CSV file") from None
+    said = {i: line for i, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")}
+    try:
+        rows = list(zip(said, csv.reader(said.values()), strict=False))
+    except csv.Error as error:
+        raise FitError(str(path), f"is not CSV: {error}", "give a CSV file") from None
     if not rows:
         raise FitError(str(path), "has no header", "the first line names the parameters")
-    header = [name.strip() for name in rows[0]]
+    header = [name.strip() for name in rows[0][1]]
     for name in header:
         _known(fit, name, str(path))
         if header.count(name) > 1 or name in values:
@@ -81,12 +88,11 @@ def evaluate_file(fit: Fit, path: Path, values: Mapping[str, float]) -> Iterator
 
 
 def _rows(
-    fit: Fit, path: Path, header: list[str], rows: list[list[str]], values: Mapping[str, float]
+    fit: Fit, path: Path, header: list[str], rows: list[tuple[int, list[str]]], values: Mapping[str, float]
 ) -> Iterator[Record]:
     for begin in range(0, len(rows), BATCH):
         parsed: list[list[float] | GlobalfitError] = [
-            _parsed(row, header, f"{path} row {begin + i + 1}")
-            for i, row in enumerate(rows[begin : begin + BATCH])
+            _parsed(row, header, f"{path} line {i}") for i, row in rows[begin : begin + BATCH]
         ]
         good = np.array([row for row in parsed if isinstance(row, list)], dtype=np.float64)
         records = iter(_safe_records(fit, header, good.reshape(-1, len(header)), values))
@@ -111,7 +117,8 @@ def _safe_records(fit: Fit, header: list[str], table: Array, values: Mapping[str
 
 def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
     posterior, space = fit.posterior, fit.posterior.space
-    columns: dict[str, Array] = {name: np.full(n, value) for name, value in space.fixed.items()}
+    columns: dict[str, Array] = {name: np.array(given[name]) for name in space.names}
+    columns |= {name: np.full(n, value) for name, value in space.fixed.items()}
     columns |= {name: np.array(values) for name, values in given.items()}
     columns |= {name: columns[other] for name, other in space.tied.items() if name not in given}
     with np.errstate(all="ignore"):
@@ -126,6 +133,7 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
             found[name] = (posterior.score(likelihood, prediction, point), prediction)
             total = total + found[name][0]
         derived = {q.name: getattr(point, q.name) for q in posterior.derived}
+        derived |= _pulls(fit, columns, {name: values for name, (values, _) in found.items()})
     return [
         {
             "parameters": {name: strict(values[i]) for name, values in columns.items()},
@@ -144,17 +152,46 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
     ]
 
 
+def _pulls(fit: Fit, columns: Mapping[str, Array], log_likelihoods: Mapping[str, Array]) -> dict[str, Array]:
+    """Return ``sm_pull`` (n,): by how many sigma the data prefer the points to the model's null.
+
+    sign(d) sqrt(2 |d|), d the gain in ln L of the likelihoods that read a parameter of `Model.null`.
+    """
+    posterior = fit.posterior
+    null = {
+        k: np.full_like(columns[k], v)
+        for k, v in getattr(posterior.model, "null", {}).items()
+        if k in columns
+    }
+    if not null:
+        return {}
+    point = posterior.point({**columns, **null})
+    gain = np.zeros(point.n)
+    for name, likelihood in posterior.likelihoods.items():
+        extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
+        reads = set().union(*probe(posterior.model, tuple(likelihood.needs), extra).values())
+        if reads & set(null):
+            there = posterior.score(likelihood, posterior.predict(likelihood, point), point)
+            gain += log_likelihoods[name] - there
+    return {"sm_pull": np.sign(gain) * np.sqrt(2.0 * np.abs(gain))}
+
+
 def _known(fit: Fit, name: str, where: str) -> None:
     space = fit.posterior.space
     known = (*space.names, *space.fixed, *space.tied)
     if name not in known:
+        if name in (parameter.name for parameter in fit.posterior.model.parameters):
+            remedy = f"nothing in it reads it; add [parameters.{name}] and unused = 'allow' to have it"
+            raise FitError(where, f"the fit does not have '{name}'", remedy)
         raise FitError(where, f"unknown parameter '{name}'", did_you_mean(name, known))
 
 
 def _complete(fit: Fit, values: Mapping[str, float], where: str) -> None:
     missing = [f"'{name}'" for name in fit.posterior.space.names if name not in values]
     if missing:
-        raise FitError(where, f"{', '.join(missing)} missing", "give every sampled parameter as name=value")
+        verb = "is" if len(missing) == 1 else "are"
+        remedy = "give every sampled parameter as name=value"
+        raise FitError(where, f"{', '.join(missing)} {verb} missing", remedy)
 
 
 def _number(text: str, where: str) -> float:

@@ -15,6 +15,10 @@ from globalfit.errors import GlobalfitError, LikelihoodError
 from globalfit.likelihood import Likelihood, Prediction
 from globalfit.model import MissingParameterError, Model, Point, probe
 from globalfit.parameters import ParameterSpace, Quantity, Transformed
+from globalfit.returned import checked, checked_prediction, failure, first_failing
+
+BESIDE = ("error_", "sm_")  # what stands beside an observable: its theory error, its value in the SM
+TRIALS = 64  # draws of four points in which one allowed point is looked for
 
 
 class Constraint(Protocol):
@@ -104,7 +108,11 @@ class Posterior:
         LikelihoodError
             If a likelihood fails or breaks its contract; names it and the first offending point.
         """
-        columns, log_prior, log_jacobian = self._prior(as_points(theta, self.space.dim))
+        return self._evaluate(as_points(theta, self.space.dim))[0]
+
+    def _evaluate(self, theta: Array) -> tuple[Evaluation, Mask, Point]:
+        """Evaluate, and return with it which points are inside, and these points."""
+        columns, log_prior, log_jacobian = self._prior(theta)
         inside = log_prior > -np.inf
         point = self.point(_select(columns, inside))
         log_likelihoods: dict[str, Array] = {}
@@ -117,7 +125,7 @@ class Posterior:
             prediction = self.predict(likelihood, point)
             log_likelihoods[name] = scatter(self.score(likelihood, prediction, point), inside, -np.inf)
             predictions[name] = {key: scatter(value, inside, np.nan) for key, value in prediction.items()}
-        return Evaluation(log_prior, log_jacobian, log_likelihoods, predictions)
+        return Evaluation(log_prior, log_jacobian, log_likelihoods, predictions), inside, point
 
     def point(self, columns: Columns) -> Point:
         """Return the model points with these physical values; the columns become read-only."""
@@ -126,9 +134,9 @@ class Posterior:
         return self.model.point(columns)
 
     def predict(self, likelihood: Likelihood, point: Point) -> Prediction:
-        """Return a likelihood's prediction, with errors that name it and a point."""
+        """Return a likelihood's prediction, checked, with errors that name it and a point."""
         try:
-            return likelihood.predict(point)
+            return checked_prediction(likelihood.name, likelihood.predict(point), point)
         except MissingParameterError as error:
             raise LikelihoodError(
                 likelihood.name,
@@ -138,7 +146,7 @@ class Posterior:
         except GlobalfitError:
             raise
         except Exception as error:
-            raise _failure(likelihood, "predict", error, point) from error
+            raise failure(likelihood, "predict", error, first_failing(likelihood.predict, point)) from error
 
     def score(self, likelihood: Likelihood, prediction: Prediction, point: Point) -> Array:
         """Return ln likelihood (m,) of a prediction at `point`, checked."""
@@ -147,8 +155,12 @@ class Posterior:
         except GlobalfitError:
             raise
         except Exception as error:
-            raise _failure(likelihood, "log_likelihood", error, point) from error
-        return _checked(likelihood.name, values, point)
+
+            def again(some: Point) -> object:
+                return likelihood.log_likelihood(likelihood.predict(some))
+
+            raise failure(likelihood, "log_likelihood", error, first_failing(again, point)) from error
+        return checked(likelihood.name, values, point)
 
     def evaluate_prior(self, theta: ArrayLike) -> Array:
         """Return ln prior (n,) in walker coordinates, -inf where a constraint forbids the point."""
@@ -166,97 +178,78 @@ class Posterior:
         point = self.point(columns)
         allowed = np.ones(point.n, dtype=np.bool_)
         for constraint in self.constraints:
-            allowed &= constraint.allows(point)
+            mask = np.asarray(constraint.allows(point))
+            if mask.shape != (point.n,) or mask.dtype != np.bool_:
+                shown = f"'allows' returned {mask.dtype} of shape {mask.shape} for {point.n} points"
+                raise GlobalfitError(constraint.name, shown, f"return a mask ({point.n},)")
+            allowed &= mask
         return allowed
 
     @cached_property
     def derived(self) -> tuple[Quantity, ...]:
-        """Derived quantities of the model whose inputs the fit has."""
+        """Derived quantities of the model whose inputs the fit has and that no likelihood predicts."""
         have = {*self.space.names, *self.space.fixed, *self.space.tied}
         wanted = self.model.derived
         reads = probe(self.model, tuple(quantity.name for quantity in wanted))
-        return tuple(quantity for quantity in wanted if reads[quantity.name] <= have)
+        return tuple(
+            quantity
+            for quantity in wanted
+            if reads[quantity.name] <= have and quantity.name not in self.observables
+        )
 
     @cached_property
     def observables(self) -> tuple[str, ...]:
-        """Scalar observables the likelihoods predict, in order; theory errors are left out."""
-        theta = self.space.draw(64, np.random.default_rng(0))
+        """Scalar observables the likelihoods predict, in order; what stands beside them is left out."""
+        if not self.likelihoods:
+            return ()
+        rng = np.random.default_rng(0)
         found: dict[str, None] = {}
-        for prediction in self.evaluate(theta).predictions.values():
-            for name, values in prediction.items():
-                if values.ndim == 1 and not name.startswith("error_"):
-                    found[name] = None
+        for _ in range(TRIALS):  # a few points at a time: a likelihood can be slow
+            for prediction in self.evaluate(self.space.draw(4, rng)).predictions.values():
+                for name, values in prediction.items():
+                    if values.ndim == 1 and not name.startswith(BESIDE):
+                        found[name] = None
+            if found:
+                break
         return tuple(found)
 
     @cached_property
     def blob_names(self) -> tuple[str, ...]:
-        """What `walk` returns beside the ln posterior: ln prior, ln L per likelihood, scalar observables."""
-        return ("lnprior", *(f"ll_{name}" for name in self.likelihoods), *self.observables)
+        """What a chain keeps of a point beside its parameters.
+
+        ln prior, ln L per likelihood, scalar observables, derived quantities.
+        """
+        densities = ("lnprior", *(f"ll_{name}" for name in self.likelihoods))
+        return (*densities, *self.observables, *(quantity.name for quantity in self.derived))
 
     def walk(self, theta: Array) -> Array:
-        """Return, per point, ln posterior in walker coordinates and the `blob_names` (n, 1 + blobs).
+        """Return all that a walker carries along, (n, 1 + blobs + dim).
 
-        ``lnprior`` is the density of the physical values, without the coordinates' Jacobian.
+        ln posterior in walker coordinates, the `blob_names`, and the physical values of the sampled
+        parameters. ``lnprior`` is the density of the physical values, without the coordinates' Jacobian.
+        Where the posterior vanishes all but the densities is nan.
         """
-        evaluation = self.evaluate(theta)
-        out = np.empty((len(evaluation.log_prior), 1 + len(self.blob_names)))
+        evaluation, inside, point = self._evaluate(as_points(theta, self.space.dim))
+        out = np.full((len(inside), 1 + len(self.blob_names) + self.space.dim), np.nan)
         out[:, 0] = evaluation.log_posterior
         out[:, 1] = evaluation.log_prior - evaluation.log_jacobian
+        end = 2 + len(self.likelihoods)
         for i, values in enumerate(evaluation.log_likelihoods.values(), start=2):
             out[:, i] = values
-        scalars = {
-            name: v for prediction in evaluation.predictions.values() for name, v in prediction.items()
-        }
-        for i, name in enumerate(self.observables, start=2 + len(self.likelihoods)):
-            out[:, i] = scalars.get(name, np.nan)
+        if point.n == 0:
+            return out
+        scalars: dict[str, Array] = {}
+        for prediction in evaluation.predictions.values():
+            scalars |= prediction
+        for i, name in enumerate(self.observables, start=end):
+            out[:, i] = scalars[name]
+        for i, name in enumerate(
+            (*(quantity.name for quantity in self.derived), *self.space.names),
+            start=end + len(self.observables),
+        ):
+            out[inside, i] = getattr(point, name)
         return out
-
-    def derive(self, theta: Array) -> Array:
-        """Return the derived quantities (n, quantities) at walker coordinates `theta`."""
-        point = self.point(self.space.columns(theta))
-        return np.column_stack(
-            [np.zeros((point.n, 0)), *(getattr(point, quantity.name) for quantity in self.derived)]
-        )
 
 
 def _select(columns: Mapping[str, Array], inside: Mask) -> Columns:
     return columns if inside.all() else {name: values[inside] for name, values in columns.items()}
-
-
-def _where(point: Point, i: int) -> str:
-    return ", ".join(f"{name} = {values[i]:.6g}" for name, values in point.columns.items())
-
-
-def _failure(likelihood: Likelihood, method: str, error: Exception, point: Point) -> LikelihoodError:
-    if isinstance(error, ValueError) and "read-only" in str(error):
-        return LikelihoodError(
-            likelihood.name, f"{method} writes into its input", "copy an array before changing it"
-        )
-    where = f"first of {point.n} points at {_where(point, 0)}" if point.n else "for no points"
-    return LikelihoodError(
-        likelihood.name, f"{method} raised {type(error).__name__}: {error} ({where})", "see --debug"
-    )
-
-
-def _checked(name: str, values: object, point: Point) -> Array:
-    """Return `values` as (m,) float64; refuse NaN, +inf and wrong shapes."""
-    if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.shape == (point.n,):
-        bad = ~(values < np.inf)
-        if bad.any():
-            i = int(np.argmax(bad))
-            raise LikelihoodError(name, f"log_likelihood is {values[i]} at {_where(point, i)}")
-        return values
-    try:
-        array = np.asarray(values)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(np.float64)
-    except (TypeError, ValueError):
-        raise LikelihoodError(
-            name, f"log_likelihood returned {type(values).__name__} {values!r:.40}", "return an array (n,)"
-        ) from None
-    if array.shape != (point.n,):
-        raise LikelihoodError(
-            name, f"log_likelihood has shape {array.shape} for {point.n} points", f"return ({point.n},)"
-        )
-    return _checked(name, array, point)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from globalfit.errors import FitError, FitErrors, GlobalfitError
+from globalfit.refusals import place
 
 T = TypeVar("T")
 
@@ -18,13 +19,13 @@ class Problems:
         self.path = path
         self.found: list[GlobalfitError] = []
 
-    def at(self, table: str) -> str:
-        """Return the place ``fit.toml [table]``."""
-        return f"{self.path} [{table}]"
+    def at(self, *tables: str) -> str:
+        """Return the place ``fit.toml [table.table]``."""
+        return place(str(self.path), tables)
 
-    def refuse(self, table: str, problem: str, remedy: str) -> None:
+    def refuse(self, where: str, problem: str, remedy: str) -> None:
         """Add one problem."""
-        self.found.append(FitError(self.at(table), problem, remedy))
+        self.found.append(FitError(where, problem, remedy))
 
     def attempt(self, work: Callable[..., T], *arguments: Any) -> T | None:
         """Return ``work(*arguments)``, or None after adding the problems it raised."""

@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Literal
 
 from globalfit.errors import PluginError, did_you_mean
@@ -83,9 +84,9 @@ def load(kind: Kind, name: str) -> type[Any]:
         raise PluginError(
             name,
             f"cannot be imported from '{entry.value}': no module named '{error.name}'",
-            f"pip install {error.name}",
+            f"pip install {(error.name or '').partition('.')[0]}",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             name, f"cannot be imported from '{entry.value}': {type(error).__name__}: {error}"
         ) from error
@@ -125,17 +126,27 @@ def _module(path: Path, where: str) -> Any:
     sys.modules[key] = module  # dataclasses look their own module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
-        raise PluginError(
-            where, f"'{path.name}' cannot be imported: {type(error).__name__}: {error}", "see --debug"
-        ) from error
+        raise PluginError(where, *_import_problem(path, error)) from error
     return module
+
+
+def _import_problem(path: Path, error: BaseException) -> tuple[str, str]:
+    """Return why a loose file cannot be imported, with its line, and what to do."""
+    if isinstance(error, SyntaxError):
+        return f"'{path.name}' is not valid Python in line {error.lineno}: {error.msg}", "correct it there"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        problem = f"'{path.name}' cannot be imported: no module named '{error.name}'"
+        return problem, f"pip install {error.name.partition('.')[0]}"
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+    line = f" (line {lines[-1]})" if lines else ""
+    return f"'{path.name}' cannot be imported: {type(error).__name__}: {error}{line}", "correct the file"
 
 
 def _class(name: str, loaded: object) -> type[Any]:
     if not inspect.isclass(loaded):
-        raise PluginError(name, f"is a {type(loaded).__name__}", "a plug-in is a class")
+        raise PluginError("", f"'{name}' is of type '{type(loaded).__name__}'", "a plug-in is a class")
     return loaded
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from globalfit import likelihood as contract
-from globalfit.registry import GROUPS, Kind, load, names, origin
+from globalfit.describe import prior_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,58 +16,6 @@ if TYPE_CHECKING:
     from globalfit.checking import FitCheck
     from globalfit.fit import Fit
     from globalfit.testing import Finding
-
-
-def plugin_rows() -> list[dict[str, str]]:
-    """Return kind, name, what it is and where it comes from, for every installed plug-in."""
-    rows = []
-    for kind in GROUPS:
-        for name in names(kind):
-            try:
-                what = first_line(load(kind, name))
-            except Exception as error:  # one broken plug-in must not hide the others
-                what = f"cannot be loaded: {error}"
-            rows.append({"kind": kind, "name": name, "what": what, "from": origin(kind, name)})
-    return rows
-
-
-def first_line(cls: type[Any]) -> str:
-    """Return the first line of a class's docstring."""
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
-
-
-def describe_plugin(kind: Kind, name: str) -> dict[str, Any]:
-    """Return what a plug-in says of itself: doc, options with defaults, parameters, measurements."""
-    cls = load(kind, name)
-    options = {}
-    if dataclasses.is_dataclass(cls):
-        for field in dataclasses.fields(cls):
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            options[field.name] = {
-                "type": str(field.type),
-                "default": "(required)" if required else str(field.default),
-            }
-    found: dict[str, Any] = {"kind": kind, "name": name, "from": origin(kind, name), "options": options}
-    found["doc"] = inspect.getdoc(cls) or ""
-    if kind in ("prior", "constraint"):
-        return found
-    plugin = cls()
-    found["reference"] = str(plugin.reference)
-    if kind == "likelihood":
-        found["needs"] = list(plugin.needs)
-        found["parameters"] = [_parameter(each) for each in contract.nuisances(plugin)]
-        found["measurements"] = {k: v.isoformat() for k, v in getattr(cls, "vintages", {}).items()}
-    else:
-        found["parameters"] = [_parameter(each) for each in plugin.parameters]
-        found["derived"] = [each.name for each in plugin.derived]
-        found["coordinates"] = {key: sorted(value) for key, value in plugin.coordinates.items()}
-        found["notes"] = list(getattr(plugin, "notes", {}).values())
-    return found
-
-
-def _parameter(parameter: Any) -> dict[str, str]:
-    default = "" if parameter.prior is None else str(getattr(parameter.prior, "value", parameter.prior))
-    return {"name": parameter.name, "unit": parameter.unit, "default": default}
 
 
 def print_plugins(console: Console, rows: list[dict[str, str]]) -> None:
@@ -111,13 +56,17 @@ def _listing(title: str, content: Any) -> Table:
         for name, option in content.items():
             table.add_row(name, escape(option["type"]), escape(option["default"]))
     elif title == "parameters":
-        table = Table("parameter", "unit", "default", box=None, header_style="bold")
+        ranged = any("range" in row for row in content)
+        heads = ("parameter", "unit", "default", *(("natural range",) if ranged else ()))
+        table = Table(*heads, box=None, header_style="bold")
         for row in content:
-            table.add_row(row["name"], row["unit"], row["default"] or "(the fit says)")
+            default = row["default"] or "(the fit says)"
+            table.add_row(row["name"], row["unit"], default, *([row["range"]] if ranged else []))
     else:
-        table = Table("measurement", "used from", box=None, header_style="bold")
-        for name, date in content.items():
-            table.add_row(name, date)
+        table = Table("measurement", "used from", "value", "reference", box=None, header_style="bold")
+        for row in content:
+            value = f"{row['value']:.4g} +- {row['error']:.2g}" if "error" in row else ""
+            table.add_row(row["name"], row["used_from"], value, escape(row["reference"]))
     return table
 
 
@@ -127,7 +76,7 @@ def print_check(console: Console, fit: Fit, check: FitCheck) -> None:
     table = Table("parameter", "unit", "value or prior", "", box=None, header_style="bold")
     units = {parameter.name: parameter.unit for parameter in fit.posterior.model.parameters}
     for parameter in space.sampled:
-        table.add_row(parameter.name, parameter.unit, escape(str(parameter.prior)), "sampled")
+        table.add_row(parameter.name, parameter.unit, escape(prior_text(parameter.prior)), "sampled")
     for name, value in space.fixed.items():
         role = "default" if name in fit.defaults else "fixed"
         table.add_row(name, units.get(name, ""), f"{value:g}", role)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from globalfit.admission import PLUGIN_NAME
 from globalfit.errors import PluginError, did_you_mean
+from globalfit.registry import names
 
 GAUSSIAN = '''"""{title}: one measured number with a Gaussian error."""
 
@@ -100,7 +105,9 @@ def test_contract():
 
 def test_log_likelihood_peaks_at_the_measurement():
     experiment = {cls}()
-    at, beside = experiment.log_likelihood({{"{observable}": np.array([{peak}, {peak} * 1.5 + {step}])}})
+    measured = {peak}
+    signals = np.array([measured, 1.5 * measured + {step}])
+    at, beside = experiment.log_likelihood({{"{observable}": signals}})
     assert at > beside
 '''
 
@@ -122,8 +129,8 @@ prior = { shape = "log-uniform", low = 1.0, high = 250.0 }
 """
 
 KINDS = {
-    "gaussian": (GAUSSIAN, M_PHI, "{cls}().value", "1e-9"),
-    "counting": (COUNTING, M_APRIME, "{cls}().observed - {cls}().background", "5.0"),
+    "gaussian": (GAUSSIAN, M_PHI, "experiment.value", "1e-9"),
+    "counting": (COUNTING, M_APRIME, "experiment.observed - experiment.background", "5.0"),
 }
 
 
@@ -133,9 +140,9 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
     Raises
     ------
     PluginError
-        If the name is not kebab-case, the kind is unknown, or a file is already there.
+        If the name is not kebab-case or is taken, the kind is unknown, or a file is already there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+    if not re.fullmatch(PLUGIN_NAME, name):
         raise PluginError(
             "new-likelihood", f"'{name}' is not kebab-case", "write for example 'my-experiment'"
         )
@@ -144,6 +151,11 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PluginError("new-likelihood", f"there is no folder '{folder}'", "create it first")
     module = name.replace("-", "_")
+    if name in names("likelihood"):
+        raise PluginError("new-likelihood", f"'{name}' is an installed likelihood", "choose another name")
+    if keyword.iskeyword(module) or module in {*sys.stdlib_module_names, *packages_distributions()}:
+        problem = f"'{module}' is a word or a module of Python"
+        raise PluginError("new-likelihood", problem, f"choose another name, such as '{name}-experiment'")
     words = {
         "name": name,
         "module": module,
@@ -153,7 +165,7 @@ def write_skeleton(name: str, kind: str, folder: Path) -> list[Path]:
         "stem": module,
     }
     source, second, peak, step = KINDS[kind]
-    words |= {"second": second, "peak": peak.format(**words), "step": step}
+    words |= {"second": second, "peak": peak, "step": step}
     files = {f"{module}.py": source, f"test_{module}.py": TEST, f"{module}.toml": FIT}
     paths = [folder / file for file in files]
     for path in paths:

@@ -1,4 +1,4 @@
-"""The smoke test before a run: a likelihood that breaks its contract is refused before anything is written."""
+"""The smoke test before a run: a likelihood that breaks its contract is refused before it writes anything."""
 
 from __future__ import annotations
 

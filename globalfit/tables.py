@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic_core import ErrorDetails
 
-from globalfit.errors import FitError, FitErrors, GlobalfitError, did_you_mean
+from globalfit.errors import FitError, FitErrors, GlobalfitError
+from globalfit.refusals import refusals
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -51,7 +51,9 @@ class SamplerTable(BaseModel):
     """``[sampler]``: how the posterior is sampled."""
 
     model_config = STRICT
-    walkers: Annotated[int, Field(ge=4)] = Field(default=256, description="walkers of the ensemble; even")
+    walkers: Annotated[int, Field(ge=4, le=1_000_000)] = Field(
+        default=256, description="walkers of the ensemble; even"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**128)] | None = Field(
         default=None, description="drawn and stored if absent"
     )
@@ -95,7 +97,7 @@ def read_table(schema: type[T], table: Mapping[str, Any], where: str) -> T:
     try:
         return schema.model_validate_json(json.dumps(table, default=_plain))
     except ValidationError as error:
-        raise FitErrors([_problem(details, schema, where) for details in error.errors()]) from None
+        raise FitErrors(refusals(error, schema, table, where)) from None
 
 
 def fields_of(cls: type[Any]) -> type[BaseModel]:
@@ -113,7 +115,7 @@ def fields_of(cls: type[Any]) -> type[BaseModel]:
             else:
                 default = ...
             fields[field.name] = (hints[field.name], default)
-    config = ConfigDict(**STRICT, arbitrary_types_allowed=True, title=cls.__name__)
+    config = ConfigDict(**STRICT, arbitrary_types_allowed=True, protected_namespaces=(), title=cls.__name__)
     return create_model(cls.__name__, __config__=config, __doc__=cls.__doc__, **fields)
 
 
@@ -125,61 +127,26 @@ def build(cls: type[Any], table: Mapping[str, Any], where: str) -> Any:
     FitErrors
         If a key is unknown or missing, a value has the wrong type, or the class refuses it.
     """
-    validated = read_table(fields_of(cls), table, where)
+    try:
+        schema = fields_of(cls)
+    except Exception as error:
+        problem = f"the fields of class '{cls.__name__}' cannot be read: {error}"
+        raise FitErrors(
+            [FitError(where, problem, "import the types they name at the top of its file")]
+        ) from error
+    validated = read_table(schema, table, where)
     try:
         return cls(**{name: getattr(validated, name) for name in validated.model_fields_set})
     except GlobalfitError as error:
-        problem = f"{error.where}: {error.problem}" if error.where else error.problem
+        told = error.where in ("", getattr(cls, "name", ""))  # the place says it already
+        problem = error.problem if told else f"{error.where}: {error.problem}"
         raise FitErrors([FitError(where, problem, error.remedy)]) from error
     except Exception as error:
-        raise FitErrors([FitError(where, f"{type(error).__name__}: {error}", "see --debug")]) from error
+        problem = f"class '{cls.__name__}' raised {type(error).__name__}: {error}"
+        raise FitErrors([FitError(where, problem, "see --debug")]) from error
 
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} in a fit file")
-
-
-def _problem(details: ErrorDetails, schema: type[BaseModel], where: str) -> FitError:
-    """One line for one of pydantic's findings."""
-    path = [part for part in details["loc"] if isinstance(part, str)]
-    key, given, context = path[-1] if path else "", details["input"], details.get("ctx", {})
-    table = ".".join(path[:-1])
-    if table:
-        where = f"{where} [{table}]" if "[" not in where else f"{where[:-1]}.{table}]"
-    kind = details["type"]
-    shown = f"'{key}' = {given!r:.60}"
-    if kind == "missing":
-        return FitError(where, f"'{key}' is missing", "add it")
-    if kind == "extra_forbidden":
-        known = _known(schema, path[:-1])
-        return FitError(where, f"unknown key '{key}'", did_you_mean(key, known))
-    if isinstance(given, bool) and kind.startswith(("float", "int")):
-        return FitError(where, f"'{key}' = {str(given).lower()} is not a number", "give a number")
-    if isinstance(given, str) and kind.startswith(("float", "int")):
-        return FitError(where, f"{shown} is a string", "write the number without quotes")
-    if kind == "finite_number":
-        return FitError(where, f"'{key}' is not finite", "give a finite number")
-    if kind == "literal_error":
-        return FitError(where, f"{shown} is unknown", f"choose {context.get('expected', '')}")
-    message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return FitError(where, f"{shown} is wrong", f"it should be {message[:1].lower()}{message[1:]}")
-
-
-def _known(schema: type[BaseModel], path: list[str]) -> list[str]:
-    """Names of the fields at a place inside a schema."""
-    current: type[BaseModel] | None = schema
-    for part in path:
-        field = current.model_fields.get(part) if current else None
-        annotation = field.annotation if field else None
-        if annotation is None:
-            if current is FitTable or current is None:
-                return []
-            continue
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            current = annotation
-        else:  # a table of tables, such as parameters
-            inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type)]
-            current = next((a for a in inner if issubclass(a, BaseModel)), None)
-    return list(current.model_fields) if current else []

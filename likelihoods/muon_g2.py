@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from functools import cache
-from importlib.resources import files
 from typing import Any, ClassVar
 
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.errors import GlobalfitError, did_you_mean
+from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction, Published
+from globalfit.likelihoods.measurements import Vintages, record
 from globalfit.model import Point
 from globalfit.physics.magnetic_moment import delta_a_scalar, delta_a_vector, error_two_loop
 from globalfit.statistics import gaussian
 
-_UNIT = 1e-11  # of the numbers in data/muon_g2.toml
-
-
-@cache
-def _data(file: str) -> Mapping[str, Any]:
-    return tomllib.loads(files("globalfit.likelihoods").joinpath("data", file).read_text(encoding="utf-8"))
-
-
-class _Vintages:
-    """The measurements and their dates, read from the data file when first asked for."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, date]:
-        dates: Mapping[str, date] = _data("vintages.toml")["muon-g2"]
-        return dates
+_FILE = "muon_g2.toml"
+_UNIT = 1e-11  # of its numbers
 
 
 @dataclass(frozen=True)
@@ -68,13 +53,10 @@ class MuonG2:
     name: ClassVar[str] = "muon-g2"
     needs: ClassVar[tuple[str, ...]] = ("g_mu_vector", "g_mu_axial", "y_mu", "m_aprime", "m_phi")
     version: ClassVar[str] = "1"
-    vintages = _Vintages()
+    vintages = Vintages()
 
     def __post_init__(self) -> None:
-        known = _data("muon_g2.toml")
-        if self.measurement not in known:
-            problem = f"no measurement named '{self.measurement}'"
-            raise GlobalfitError(self.name, problem, did_you_mean(self.measurement, known))
+        record(_FILE, self.name, self.measurement)
         if self.delta_a_mu is not None and not math.isfinite(self.delta_a_mu):
             raise GlobalfitError(self.name, f"'delta_a_mu' is {self.delta_a_mu}", "give a finite number")
         if self.error is not None and not 0.0 < self.error < math.inf:
@@ -85,8 +67,7 @@ class MuonG2:
 
     @property
     def _record(self) -> Mapping[str, Any]:
-        record: Mapping[str, Any] = _data("muon_g2.toml")[self.measurement]
-        return record
+        return record(_FILE, self.name, self.measurement)
 
     @property
     def observed(self) -> float:

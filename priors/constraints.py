@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, pi
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from globalfit.arrays import Array, Mask
 from globalfit.errors import GlobalfitError
-from globalfit.model import Point
+
+if TYPE_CHECKING:
+    from globalfit.model import Point
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,13 @@ class LogUniform:
     def log_density(self, x: Array) -> Array:
         """Return ln density (n,) at `x` (n,), per unit x; -inf outside."""
         inside = (x >= self.low) & (x <= self.high)
-        norm = log(log(self.high / self.low))
+        norm = log(_log_ratio(self.high, self.low))
         return np.where(inside, -np.log(np.where(inside, x, 1.0)) - norm, -inf)
 
     def quantile(self, u: Array) -> Array:
         """Return x (n,) of the cumulative probability `u` (n,)."""
-        return np.clip(self.low * np.exp(u * log(self.high / self.low)), self.low, self.high)
+        half = np.exp(0.5 * u * _log_ratio(self.high, self.low))  # the whole may overflow
+        return np.clip(self.low * half * half, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,14 @@ class SignedLogUniform:
         """Return ln density (n,) at `x` (n,), per unit x; -inf outside and in the gap."""
         size = np.abs(x)
         inside = (size >= self.low) & (size <= self.high)
-        norm = log(2.0 * log(self.high / self.low))
+        norm = log(2.0 * _log_ratio(self.high, self.low))
         return np.where(inside, -np.log(np.where(inside, size, 1.0)) - norm, -inf)
 
     def quantile(self, u: Array) -> Array:
         """Return x (n,) of the cumulative probability `u` (n,)."""
         sign = np.where(u <= 0.5, -1.0, 1.0)
-        size = self.low * np.exp(np.abs(2.0 * u - 1.0) * log(self.high / self.low))
+        half = np.exp(np.abs(u - 0.5) * _log_ratio(self.high, self.low))  # the whole may overflow
+        size = self.low * half * half
         return sign * np.clip(size, self.low, self.high)
 
 
@@ -172,7 +174,9 @@ class TruncatedNormal:
         near = a if a > 0.0 else (b if b < 0.0 else 0.0)
         with np.errstate(invalid="ignore"):
             z = (x - self.mean) / self.sigma
-            inside = (z >= a) & (z <= b)
+            inside = (x >= (-inf if self.low is None else self.low)) & (
+                x <= (inf if self.high is None else self.high)
+            )
         z = np.where(inside, z, near)
         height = 0.5 * (near - z) * (near + z) - _LN_SQRT_2PI - log(self.sigma)
         return np.where(inside, height - log(_scaled_mass(a, b)), -inf)
@@ -220,6 +224,12 @@ class Fixed:
     def quantile(self, u: Array) -> Array:
         """Return the value for every `u` (n,)."""
         return np.full(np.shape(u), float(self.value))
+
+
+def _log_ratio(high: float, low: float) -> float:
+    """Return ln(high/low), also where the ratio is beyond the largest float."""
+    ratio = high / low
+    return log(ratio) if ratio < inf else log(high) - log(low)
 
 
 def _scaled_mass(a: float, b: float) -> float:

@@ -14,12 +14,16 @@ from typing import ClassVar, get_args
 from globalfit.arrays import Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError, did_you_mean
+from globalfit.models import flavour as flavour_sector
+from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
+from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.models.t3r_point import T3RPoint
 from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics import couplings
 from globalfit.physics.couplings import EtaCharges, Kappa
+from globalfit.physics.direct_detection import NUCLEAR_INPUTS
 from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
 
 # Parameters come in groups, one for each sector.
@@ -61,6 +65,8 @@ COUPLINGS = (
     Quantity("y_nus", "", r"y_{\nu_s}"),
     Quantity("lambda_phi", "", r"\lambda_\phi"),
     Quantity("gauge_coupling", "", "g"),
+    Quantity("sigma_si_scalar", "cm^2", r"\sigma_{SI}^{\phi'}"),
+    Quantity("sigma_si_vector", "cm^2", r"\sigma_{SI}^{A'}"),
 )
 CHANNELS_APRIME = ("nus_nus", "nua_nus", "eta_eta", "e_e", "mu_mu", "pi0_gamma", "pi_pi")
 
@@ -82,6 +88,11 @@ class T3R:
         y_nus = c_nu m_nus/f. None: 1 in "hybrid", 0 otherwise.
     m_nu_dirac : float
         Dirac mass of the neutrino in MeV.
+    flavour : {"none", "contact", "mediator"}
+        b -> s l l: absent; free Wilson coefficients at 160 GeV; or mixing couplings of s and b, from which
+        Z, A' and phi' exchange follow.
+    nuclear_inputs : str
+        Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
 
     Raises
     ------
@@ -94,6 +105,8 @@ class T3R:
     r_eta: float = 0.5
     c_nu: float | None = None
     m_nu_dirac: float = 1e-3
+    flavour: Flavour = "none"
+    nuclear_inputs: str = "hoferichter-2015"
 
     name: ClassVar[str] = "t3r"
     reference: ClassVar[str] = "Dutta, Ghosh, Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692"
@@ -103,24 +116,29 @@ class T3R:
         for option, value, known in (
             ("kappa", self.kappa, get_args(Kappa)),
             ("eta_charges", self.eta_charges, get_args(EtaCharges)),
+            ("flavour", self.flavour, get_args(Flavour)),
         ):
             if value not in known:
                 raise ModelError(self.name, f"no {option} '{value}'", did_you_mean(str(value), known))
         for option, number in (("r_eta", self.r_eta), ("c_nu", self.c_nu), ("m_nu_dirac", self.m_nu_dirac)):
             if number is not None and not isfinite(number):
                 raise ModelError(self.name, f"'{option}' = {number} is not finite", "give a number")
+        if self.nuclear_inputs not in NUCLEAR_INPUTS:
+            problem = f"no nuclear_inputs '{self.nuclear_inputs}'"
+            raise ModelError(self.name, problem, did_you_mean(self.nuclear_inputs, NUCLEAR_INPUTS))
         if self.m_nu_dirac < 0.0:
             raise ModelError(self.name, f"'m_nu_dirac' = {self.m_nu_dirac} is negative", "give a mass in MeV")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters; masses and vev in MeV."""
-        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING)
+        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING, *flavour_sector.PARAMETERS[self.flavour])
 
     @property
     def ranges(self) -> Mapping[str, Prior]:
         """Natural ranges of the parameters."""
-        return RANGES
+        own = {parameter.name for parameter in self.parameters}
+        return {name: prior for name, prior in (RANGES | flavour_sector.RANGES).items() if name in own}
 
     @property
     def derived(self) -> tuple[Quantity, ...]:
@@ -135,10 +153,16 @@ class T3R:
 
     @property
     def coordinates(self) -> Mapping[str, Mapping[str, Coordinate]]:
-        """Optional coordinates: along the muon g-2 ridge, where phi' couples to the muon."""
-        if self.fermions[2] != "mu":
-            return {}
-        return {"m_phi": {"muon-g2-ridge": MuonG2Ridge(self.kappa)}}
+        """Optional coordinates: along the muon g-2 ridge, and the distance from the phi' resonance."""
+        found: dict[str, Mapping[str, Coordinate]] = {"m_eta": {"resonance-ratio": ResonanceRatio()}}
+        if self.fermions[2] == "mu":  # phi' couples to the muon
+            found["m_phi"] = {"muon-g2-ridge": MuonG2Ridge(self.kappa)}
+        return found
+
+    @property
+    def null(self) -> Mapping[str, float]:
+        """Parameter values without new physics in b -> s l l: what a pull is measured from."""
+        return {parameter.name: 0.0 for parameter in flavour_sector.PARAMETERS[self.flavour]}
 
     @property
     def notes(self) -> Mapping[str, str]:
@@ -152,7 +176,7 @@ class T3R:
             "pseudo-dirac": "eta_charges = 'pseudo-dirac': the Dirac mass of eta is bare, "
             "y_eta = -delta_eta/(2 f)",
         }
-        return {"m_eta": texts[self.eta_charges]}
+        return {"m_eta": texts[self.eta_charges], **flavour_sector.NOTES[self.flavour]}
 
     def point(self, columns: Columns) -> T3RPoint:
         """Return the points with parameter values `columns` {name: (n,)}."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
+from globalfit.models.flavour import wilson_coefficients
 from globalfit.models.mediators import MediatorPoint
-from globalfit.physics import couplings, decays
-from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN
+from globalfit.physics import couplings, decays, direct_detection
+from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
+from globalfit.physics.wilson import WilsonCoefficients
 
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
@@ -130,6 +132,11 @@ class T3RPoint(MediatorPoint):
 
     # --- dark matter and neutrinos
 
+    @property
+    def eta_charges(self) -> EtaCharges:
+        """The option of the dark-matter sector, which decides how A' couples to eta."""
+        return self.model.eta_charges
+
     @cached_property
     def m_eta2(self) -> Array:
         """Mass of the heavier dark fermion (n,) in MeV."""
@@ -164,6 +171,21 @@ class T3RPoint(MediatorPoint):
     def y_nua_nus(self) -> Array:
         """Coupling of phi' to one light and one sterile neutrino (n,)."""
         return couplings.nua_nus_yukawa(self._c_nu, self.model.m_nu_dirac, self.f)
+
+    # --- direct detection
+
+    @cached_property
+    def sigma_si_scalar(self) -> Array:
+        """Elastic cross-section (n,) in cm^2 of eta_1 on a proton through phi'."""
+        quarks, inputs = self.model.fermions[:2], self.model.nuclear_inputs
+        y_nucleon = direct_detection.nucleon_yukawa(self.f, quarks, inputs=inputs)
+        return direct_detection.sigma_scalar(self.m_eta, self.m_phi, self.y_eta, y_nucleon, inputs=inputs)
+
+    @cached_property
+    def sigma_si_vector(self) -> Array:
+        """Cross-section (n,) in cm^2 of eta_1 p -> eta_2 p through A', the mass gap neglected."""
+        inputs = self.model.nuclear_inputs
+        return direct_detection.sigma_vector(self.m_eta, self.m_aprime, self.g_eta, self.g_p, inputs=inputs)
 
     # --- widths
 
@@ -206,6 +228,13 @@ class T3RPoint(MediatorPoint):
             "gamma_gamma": decays.scalar_to_photons(m, loops),
             "pi_pi": decays.scalar_to_pi_pi(m, self.y_u, self.y_d, heavy),
         }
+
+    # --- b -> s l l
+
+    @cached_property
+    def wilson_coefficients(self) -> WilsonCoefficients:
+        """B -> s l l coefficients, by the model's option ``flavour``."""
+        return wilson_coefficients(self, self.model.flavour)
 
     # --- charges of the variant
 

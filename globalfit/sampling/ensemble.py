@@ -67,46 +67,14 @@ def advance(
             break
     done: int = sampler.backend.iteration
     coords: Array = sampler.get_chain()
-    blobs: Array = sampler.get_blobs().reshape(done, walkers, -1)
-    described = _describe(posterior, coords, state)
-    after = State(
-        coords[-1],
-        sampler.get_log_prob()[-1],
-        blobs[-1],
-        described[-1],
-        sampler.random_state,
-        state.step + done,
-    )
-    densities = 1 + len(
-        posterior.likelihoods
-    )  # ln prior and the ln likelihoods: their sum is the ln posterior
+    kept: Array = sampler.get_blobs().reshape(done, walkers, -1)
+    after = State(coords[-1], sampler.get_log_prob()[-1], kept[-1], sampler.random_state, state.step + done)
+    densities = 1 + len(posterior.likelihoods)  # ln prior and ln likelihoods; their sum is the ln posterior
     block = Block(
         coords=coords,
-        values=described[:, :, :dim],
-        log_prob=blobs[:, :, :densities].sum(axis=2),
-        blobs=np.concatenate([blobs, described[:, :, dim:]], axis=2),
+        values=kept[:, :, -dim:],
+        log_prob=kept[:, :, :densities].sum(axis=2),
+        blobs=kept[:, :, :-dim],
         accepted=np.asarray(sampler.backend.accepted, dtype=np.float64),
     )
     return block, after
-
-
-def describe(posterior: Posterior, coords: Array) -> Array:
-    """Return physical values and derived quantities (n, dim + derived) at walker coordinates (n, dim)."""
-    return np.hstack([posterior.space.physical(coords), posterior.derive(coords)])
-
-
-def _describe(posterior: Posterior, coords: Array, before: State) -> Array:
-    """Describe every step of a block; walkers that stayed keep their numbers.
-
-    Step by step, so that the same points are always evaluated together however a run is cut into blocks:
-    the last bit of a vectorised function can depend on the length of the array.
-    """
-    described = np.empty((*coords.shape[:2], before.described.shape[1]))
-    last_coords, last = before.coords, before.described
-    for i, here in enumerate(coords):
-        described[i] = last
-        moved = np.any(here != last_coords, axis=1)
-        if moved.any():
-            described[i, moved] = describe(posterior, here[moved])
-        last_coords, last = here, described[i]
-    return described

@@ -19,7 +19,7 @@ from globalfit.errors import SamplingError
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.start import start
 from globalfit.sampling.state import Block, State
-from globalfit.sampling.stopping import Verdict, assess
+from globalfit.sampling.stopping import LENGTH, Verdict, assess
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 BLOCK = 64  # steps a block; the store's chunks have the same length
 WATCHED = 32  # walkers used for the estimates shown while a run goes on
 LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
-GROWTH = 1.25  # a chain is assessed each time it has grown by this factor
+FIRST_CHECK = 4 * BLOCK  # steps after which a chain is assessed for the first time
+GROWTH = 1.1  # and again each time it has grown by this factor
 
 
 class Store(Protocol):
@@ -49,7 +50,7 @@ class Store(Protocol):
         ...
 
     def samples(self) -> Array:
-        """Return the walker coordinates and ln posterior of all stored steps (steps, walkers, dim + 1)."""
+        """Return scaled parameters and ln posterior of all stored steps (steps, walkers, dim + 1)."""
         ...
 
     def begin(self, state: State, seed: int) -> None:
@@ -100,7 +101,7 @@ def run(
     Raises
     ------
     SamplingError
-        If no start can be found or the steps asked for are already there.
+        If no start can be found or the settings contradict each other.
     """
     total = _total(fit, store, steps, steps_more, target_ess)
     wanted = None if total is not None else target_ess or fit.sampler.target.ess
@@ -139,7 +140,7 @@ def _total(
     if target_ess is not None:
         if target_ess < 1:
             raise SamplingError("run", f"target-ess = {target_ess}", "give a positive number")
-        return None if steps is None else steps
+        return steps
     total = steps if steps is not None else fit.sampler.steps
     if total is not None and total < 1:
         raise SamplingError("run", f"steps = {total}", "give a positive number")
@@ -161,17 +162,20 @@ class _Watch:
         self.total, self.wanted, self.progress = total, wanted, progress
         self.names = (*fit.posterior.space.names, LOG_POSTERIOR)
         self.limit = total or fit.sampler.max_steps
+        self.store, self.space = store, fit.posterior.space
         self.walkers = len(state.coords)
-        self.samples: list[Array] = [store.samples()] if store.steps else []
+        self.watched = np.linspace(0, self.walkers - 1, min(WATCHED, self.walkers)).astype(int)
+        self.samples: list[Array] = [store.samples()[:, self.watched]] if store.steps else []
         self.before = self.steps = store.steps
         self.accepted = 0.0
         self.began = time.monotonic()
         self.verdict: Verdict | None = None
-        self.next_check = max(4 * BLOCK, math.ceil(self.steps))
+        self.next_check = check_at(self.steps)
 
     def see(self, block: Block) -> None:
-        self.samples.append(np.dstack([block.coords, block.log_prob]))
-        self.steps += len(block.coords)
+        values, log_prob = block.values[:, self.watched], block.log_prob[:, self.watched]
+        self.samples.append(np.dstack([self.space.scaled(values), log_prob]))
+        self.steps += len(block.values)
         self.accepted += float(block.accepted.sum())
         self.show("")
 
@@ -181,20 +185,17 @@ class _Watch:
             return "steps"
         if self.steps and self.steps >= self.next_check:
             self._assess()
-            self.next_check = math.ceil(self.steps * GROWTH)
+            self.next_check = check_at(self.steps + 1)
         if self.total is None and self.verdict is not None and self._enough(self.verdict):
             return "converged"
         return "max-steps" if self.steps >= self.limit else ""
 
     def _assess(self) -> None:
-        """Estimate from some walkers; if that looks finished, judge by all of them."""
-        samples = np.concatenate(self.samples)
-        self.samples = [samples]
-        chosen = np.linspace(0, self.walkers - 1, min(WATCHED, self.walkers)).astype(int)
-        verdict = assess(samples[:, chosen], self.names)
-        self.verdict = _scaled(verdict, self.walkers)
+        """Estimate from some walkers; if that looks finished, judge by all of them, as a reader will."""
+        self.samples = [np.concatenate(self.samples)]
+        self.verdict = _scaled(assess(self.samples[0], self.names), self.walkers)
         if self.total is None and self._enough(self.verdict):
-            self.verdict = assess(samples, self.names)
+            self.verdict = assess(self.store.samples(), self.names)
 
     def _enough(self, verdict: Verdict) -> bool:
         return verdict.converged and verdict.worst_ess >= (self.wanted or 0)
@@ -226,8 +227,20 @@ class _Watch:
             return self.total - self.steps
         if not math.isfinite(tau) or self.verdict is None:
             return math.nan
-        kept = max((self.wanted or 0) * tau / self.walkers, 50 * tau)
-        return min(max(kept + self.verdict.discard - self.steps, 0), self.limit - self.steps)
+        kept = max((self.wanted or 0) * tau / self.walkers, LENGTH * tau)
+        end = max(check_at(math.ceil(kept + self.verdict.discard)), self.next_check)
+        return min(end, self.limit) - self.steps
+
+
+def check_at(steps: int) -> int:
+    """Return the first number of steps, not below `steps`, at which a chain is assessed.
+
+    A fixed sequence of whole blocks: where a run ends does not depend on how often it was interrupted.
+    """
+    check = FIRST_CHECK
+    while check < steps:
+        check = BLOCK * math.ceil(check * GROWTH / BLOCK)
+    return check
 
 
 def _scaled(verdict: Verdict, walkers: int) -> Verdict:

@@ -22,10 +22,8 @@ class State:
         Walker coordinates.
     log_prob : (W,)
         ln posterior in walker coordinates.
-    blobs : (W, blobs)
-        See `Posterior.blob_names`.
-    described : (W, dim + derived)
-        Physical values and derived quantities.
+    blobs : (W, blobs + dim)
+        See `Posterior.walk`: the blobs, then the physical values.
     random : tuple
         State of numpy's MT19937 generator.
     step : int
@@ -35,7 +33,6 @@ class State:
     coords: Array
     log_prob: Array
     blobs: Array
-    described: Array
     random: RandomState
     step: int = 0
 
@@ -52,8 +49,8 @@ class Block:
         Physical values of the sampled parameters.
     log_prob : (steps, W)
         ln posterior density of the physical values.
-    blobs : (steps, W, blobs + derived)
-        `Posterior.blob_names`, then the derived quantities.
+    blobs : (steps, W, blobs)
+        `Posterior.blob_names`.
     accepted : (W,)
         Accepted proposals per walker in these steps.
     """

@@ -60,14 +60,17 @@ class Verdict:
 def autocorrelation_times(samples: Array) -> Array:
     """Return the integrated autocorrelation time (quantities,) of `samples` (steps, walkers, quantities).
 
-    Goodman & Weare's estimate averaged over walkers, as in emcee (Sokal's window, c = 5).
+    Goodman & Weare's estimate averaged over walkers, as in emcee (Sokal's window, c = 5). It is 1 for a
+    quantity that is the same everywhere, such as the ln posterior of a flat prior, and nan where one walker
+    never moved.
     """
     if len(samples) < 4:
         return np.full(samples.shape[2], np.nan)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         tau = emcee.autocorr.integrated_time(samples, c=5, tol=0, quiet=True)
-    return np.asarray(tau, dtype=np.float64)
+    constant = np.ptp(samples, axis=(0, 1)) == 0.0
+    return np.where(constant, 1.0, np.asarray(tau, dtype=np.float64))
 
 
 def burn_in(samples: Array) -> int:

@@ -173,3 +173,14 @@ def test_bad_input_is_one_line(make, message: str) -> None:  # type: ignore[no-u
         make()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_logarithmic_shapes_over_more_than_the_range_of_a_ratio() -> None:
+    u = np.array([0.0, 0.25, 0.5, 1.0])
+    np.testing.assert_allclose(
+        LogUniform(1e-300, 1e300).quantile(u), [1e-300, 1e-150, 1.0, 1e300], rtol=1e-12
+    )
+    density = LogUniform(1e-300, 1e300).log_density(np.array([1.0]))
+    np.testing.assert_allclose(density, -log(600.0 * log(10.0)), rtol=1e-14)
+    signed = SignedLogUniform(1e-300, 1e300).log_density(np.array([-1.0]))
+    np.testing.assert_allclose(signed, -log(1200.0 * log(10.0)), rtol=1e-14)

@@ -1,0 +1,150 @@
+"""How quantities stand on the axes of a plot: linear, log or signed-log, with legible ticks."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.chains.chain import Chain
+
+# Mantissas of the labelled ticks of a logarithmic axis, from sparse to dense.
+MANTISSAS: tuple[tuple[float, ...], ...] = (
+    (1,),
+    (1, 3),
+    (1, 2, 5),
+    (1, 2, 4, 6, 8),
+    (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9),
+)
+FEWEST, MOST = 3, 5  # labelled ticks on a logarithmic axis
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One quantity and how its samples are put on an axis.
+
+    Attributes
+    ----------
+    scale : str
+        ``"linear"`` or ``"log"``, as corner takes it.
+    gap : float
+        Edge of the gap around zero of a signed logarithm, which is drawn as sign(x) log10(|x|/gap); 0: none.
+    """
+
+    name: str
+    label: str
+    unit: str
+    scale: str
+    gap: float = 0.0
+
+    def power(self, low: float, high: float) -> int:
+        """Return the power of ten taken out of the numbers of a linear axis from `low` to `high`."""
+        if self.gap or self.scale == "log":
+            return 0
+        power = math.floor(math.log10(max(abs(low), abs(high))))
+        return 0 if -3 <= power < 5 else power
+
+    def caption(self, low: float, high: float) -> str:
+        """Return the label of an axis from `low` to `high`, with unit and power of ten."""
+        power = self.power(low, high)
+        unit = " ".join(filter(None, [f"$10^{{{power}}}$" if power else "", self.unit]))
+        return f"{self.label} [{unit}]" if unit else self.label
+
+    def place(self, samples: Array) -> Array:
+        """Return the samples as they are drawn."""
+        if not self.gap:
+            return samples
+        return np.copysign(np.log10(np.abs(samples) / self.gap), samples)
+
+    def dress(self, axis: Any, low: float, high: float, *, labelled: bool) -> None:
+        """Put ticks on a matplotlib axis from `low` to `high`; without numbers where not `labelled`."""
+        from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+
+        axis.set_minor_formatter(NullFormatter())
+        if self.gap:
+            places, texts = signed_ticks(low, high, self.gap)
+        elif self.scale == "log":
+            places, texts = log_ticks(low, high)
+            decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            if len(decades) < 8:
+                axis.set_minor_locator(FixedLocator([m * 10.0**k for k in decades for m in range(2, 10)]))
+        else:
+            axis.set_major_locator(MaxNLocator(4, prune="lower"))
+            factor = 10.0 ** self.power(low, high)
+            numbers = FuncFormatter(lambda x, _: f"{round(x / factor, 9):g}")
+            axis.set_major_formatter(numbers if labelled else NullFormatter())
+            return
+        axis.set_major_locator(FixedLocator(places))
+        axis.set_major_formatter(FixedFormatter(texts) if labelled else NullFormatter())
+
+
+def axis_for(chain: Chain, name: str) -> Axis:
+    """Return the axis for a quantity of a chain: that of its prior's scale, with label and unit."""
+    row = chain.row(name)
+    label = f"${row['label']}$" if row["label"] else name
+    scale = row.get("scale", "linear")
+    gap = float(json.loads(row["prior"])["low"]) if scale == "signed-log" else 0.0
+    return Axis(name, label, str(row["unit"]), "log" if scale == "log" else "linear", gap)
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return places and labels of three to five ticks on a logarithmic axis, if there are such.
+
+    Decades where the axis has enough of them, else 1, 2, 5 and so on of each; evenly spaced numbers where it
+    spans less than a factor of about 1.5.
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    inside: list[float] = []
+    for mantissas in MANTISSAS:
+        every = [float(f"{m}e{k}") for k in range(first, last + 1) for m in mantissas]
+        inside = [x for x in every if low * (1 - 1e-9) <= x <= high * (1 + 1e-9)]
+        if len(inside) >= FEWEST:
+            break
+    else:
+        from matplotlib.ticker import MaxNLocator
+
+        found = MaxNLocator(4).tick_values(low, high)
+        inside = [float(f"{x:.12g}") for x in found if low <= x <= high]
+    stride = math.ceil(len(inside) / MOST)
+    if stride > 1:  # of decades keep multiples of the stride: 10^-12, 10^-9, ...
+        inside = [x for i, x in enumerate(inside) if (_power(x) if mantissas == (1,) else i) % stride == 0]
+    return inside, _texts(inside)
+
+
+def signed_ticks(low: float, high: float, gap: float) -> tuple[list[float], list[str]]:
+    """Return places and labels of decades on a signed-logarithmic axis, at most four a side."""
+    lowest = math.ceil(math.log10(gap) - 1e-9)
+    highest = math.floor(math.log10(gap) + max(abs(low), abs(high)) + 1e-9)
+    stride = max(1, math.ceil((highest - lowest + 1) / 4))
+    places, texts = [], []
+    for power in range(highest, lowest - 1, -stride):
+        u = power - math.log10(gap)
+        for sign, mark in ((1.0, ""), (-1.0, "-")):
+            if low <= sign * u <= high and u > 0.3:  # the two edges of the gap would overlap
+                places.append(sign * u)
+                texts.append(rf"${mark}10^{{{power}}}$")
+    return places, texts
+
+
+def _power(x: float) -> int:
+    return math.floor(math.log10(x) + 1e-9)
+
+
+def _texts(values: list[float]) -> list[str]:
+    """Plain numbers, or powers of ten where they would be long."""
+    if (
+        all(1e-2 <= abs(x) < 1e5 for x in values)
+        and max(values, default=1.0) / min(values, default=1.0) < 300
+    ):
+        return [f"{x:g}" for x in values]
+    texts = []
+    for x in values:
+        power = _power(x)
+        mantissa = x / 10.0**power
+        head = "" if abs(mantissa - 1.0) < 1e-9 else rf"{mantissa:g}\times "
+        texts.append(rf"${head}10^{{{power}}}$")
+    return texts

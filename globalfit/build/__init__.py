@@ -1,0 +1,1 @@
+"""Builders of the shipped tables. They run the slow codes, once."""

@@ -1,0 +1,1 @@
+"""Rare b decays as quadratic forms of Wilson coefficients, built once with flavio, evaluated with numpy."""

@@ -1,0 +1,124 @@
+"""Annihilation of eta_1, eta_2 through phi' and A' in the s channel, as rates.
+
+A rate is w(sqrt s) = sum over ordered pairs ij of 8 s p^2 sigma_ij in MeV^2, p the momentum of the pair:
+what the thermal average integrates. For a resonance it follows from the widths at mass sqrt s alone,
+
+    8 s p^2 sigma = 8 pi (2J + 1) S s^2 Gamma_in(sqrt s) Gamma_X(sqrt s) / |s - M^2 + i M Gamma|^2,
+
+with S = 2 for identical particles (their width carries 1/2), averaged over four initial spin states. For phi'
+this is sigma = y^2 beta sqrt s Gamma_X/(2 |D|^2), for A' sigma = g^2 (s + 2 m^2) Gamma_X/(beta sqrt s |D|^2).
+Derivation: docs/physics/relic-density.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import pi
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from globalfit.arrays import Array
+from globalfit.physics import decays
+
+Rate: TypeAlias = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Resonance:
+    """A mediator in the s channel: mass (n,) and total width (n,) in MeV."""
+
+    mass: Array
+    width: Array
+
+    def take(self, rows: NDArray[np.intp]) -> Resonance:
+        """Return the pole of the points in `rows`."""
+        return Resonance(self.mass[rows], self.width[rows])
+
+    def inverse_propagator(self, sqrt_s: Array) -> Array:
+        """Return |s - M^2 + i M Gamma|^2 (n, k) in MeV^4."""
+        m = self.mass[:, None]
+        return ((sqrt_s - m) * (sqrt_s + m)) ** 2 + (m * self.width[:, None]) ** 2
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One or several processes that open at the same energy, at some of the points.
+
+    Parameters
+    ----------
+    points : slice or array of int (r,)
+        The points that have it.
+    threshold : array (r,)
+        sqrt s in MeV from which the rate is integrated: the larger of the initial and the final masses.
+    rate : callable
+        ``rate(sqrt_s (r, k)) -> (r, k)`` in MeV^2, at and above the threshold; with a `resonance` it is the
+        numerator N, in MeV^6, of w = N/|s - M^2 + i M Gamma|^2.
+    resonance : Resonance or None
+        The pole, (r,).
+    """
+
+    points: slice | NDArray[np.intp]
+    threshold: Array
+    rate: Rate
+    resonance: Resonance | None = None
+
+
+def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:
+    """Return the numerator N (n, k) in MeV^6 of a rate through a mediator of this spin, one ordered pair.
+
+    Parameters
+    ----------
+    sqrt_s : array (n, k)
+        Energy in MeV.
+    width_in, width_out : array (n, k)
+        Widths in MeV, at mass sqrt s, into the initial pair and into the final states.
+    """
+    statistics = 2.0 if identical else 1.0
+    return 8.0 * pi * (2 * spin + 1) * statistics * sqrt_s**4 * width_in * width_out
+
+
+def scalar_exchange(sqrt_s: Array, m_eta: Array, y_eta: Array, width_out: Array) -> Array:
+    """Return N (n, k) of eta eta -> phi'* -> X, identical Majorana fermions: p-wave."""
+    return resonant(0, True, sqrt_s, decays.scalar_to_majorana_pair(sqrt_s, m_eta, y_eta), width_out)
+
+
+def vector_exchange(sqrt_s: Array, m_1: Array, m_2: Array, g_eta: Array, width_out: Array) -> Array:
+    """Return N (n, k) of eta_1 eta_2 -> A'* -> X through the off-diagonal vector current: s-wave."""
+    return resonant(1, False, sqrt_s, decays.vector_to_two_majorana(sqrt_s, m_1, m_2, g_eta), width_out)
+
+
+def axial_exchange(sqrt_s: Array, m_eta: Array, g_eta: Array, width_out: Array) -> Array:
+    """Return N (n, k) of eta eta -> A'* -> X through the diagonal axial current, its spin-1 part: p-wave."""
+    return resonant(1, True, sqrt_s, decays.vector_to_majorana_pair(sqrt_s, m_eta, g_eta), width_out)
+
+
+def axial_to_fermions_longitudinal(
+    sqrt_s: Array, m_eta: Array, g_eta: Array, m_aprime: Array, m_f: Array | float, g_axial: Array
+) -> Array:
+    """Return the rate w (n, k) of the spin-0 part of eta eta -> A'* -> f fbar, for axial currents.
+
+    The longitudinal propagator q q/(s M^2) has no pole, and each current gives 2 m times its pseudoscalar:
+    an s-wave suppressed by (m_eta m_f/M^2)^2. It does not interfere with the spin-1 part.
+
+    Parameters
+    ----------
+    g_eta : array (n, 1)
+        L = -(g_eta/2) eta gamma^mu gamma5 eta A'_mu.
+    g_axial : array (n, 1)
+        Coupling to a Dirac fermion f; for a Majorana one of L = (g/2) psi gamma^mu gamma5 psi A'_mu give
+        g/sqrt2, which is its pair of identical particles.
+    """
+    s = sqrt_s**2
+    p = 0.5 * sqrt_s * _beta(s, m_eta)
+    k = 0.5 * sqrt_s * _beta(s, m_f)
+    # q.J = 2 m g psibar gamma5 psi; the sum over spins of |psibar gamma5 psi|^2 is 2 s
+    amplitude2 = (4.0 * g_eta * g_axial * m_eta * m_f / (s * m_aprime**2)) ** 2 * 4.0 * s**2
+    return p * k / (8.0 * pi) * amplitude2
+
+
+def _beta(s: Array, m: Array | float) -> Array:
+    x: Array = 1.0 - 4.0 * m**2 / s
+    return x.clip(0.0) ** 0.5

@@ -1,0 +1,208 @@
+"""Which annihilation channels are open at which points, from the couplings of a model.
+
+Final states that are open at the threshold of the pair of eta share one channel. One that opens above it
+("forbidden": it annihilates the fast tail of the distribution) is a channel of its own that starts where it
+opens, so that no threshold lies inside an integral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from globalfit.arrays import Array, Mask
+from globalfit.physics.freeze_out import mediator_pairs
+from globalfit.physics.freeze_out.annihilation import (
+    Channel,
+    Rate,
+    Resonance,
+    axial_exchange,
+    axial_to_fermions_longitudinal,
+    scalar_exchange,
+    vector_exchange,
+)
+from globalfit.physics.freeze_out.dark_sector import DarkSector, FinalState, LongitudinalPair, Rows
+
+Numerator: TypeAlias = Callable[[Rows, Rate], Rate]
+ALL: Rows = slice(None)
+# forbidden channels that open further above threshold, in units of m, are left out: exp(-12 x)
+REACH: Final = 12.0
+
+
+def channels(dark: DarkSector) -> tuple[Channel, ...]:
+    """Return all channels; their rates are sums over ordered pairs of eta_1, eta_2."""
+    found: list[Channel] = []
+    m_2 = dark.m_eta + dark.delta_eta
+    pole_phi, pole_aprime = Resonance(dark.m_phi, dark.width_phi), Resonance(dark.m_aprime, dark.width_aprime)
+    axial = dark.current == "axial"
+    for m, y in ((dark.m_eta, dark.y_1), (m_2, dark.y_2)):
+        pairs = [
+            Pair(2.0 * dark.m_aprime, _to_aprime_aprime(dark, m, y), resonant=True),
+            Pair(2.0 * dark.m_phi, _to_phi_phi(dark, m, y)),
+        ]
+        if axial:
+            pairs.append(Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, m, y, y, 1.0)))
+        found += _through(2.0 * m, pole_phi, dark.finals_phi, _scalar(m, y), pairs)
+        if axial:
+            pairs = [Pair(2.0 * each.m, _to_longitudinal(dark, m, each)) for each in dark.longitudinal]
+            found += _through(2.0 * m, pole_aprime, dark.finals_aprime, _axial(dark, m), pairs)
+    if not axial:
+        mean = dark.m_eta + 0.5 * dark.delta_eta
+        pairs = [
+            Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0))  # 12 and 21
+        ]
+        found += _through(2.0 * mean, pole_aprime, dark.finals_aprime, _vector(dark, m_2), pairs)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A process beside the decays of the mediator: its threshold (n,) and its rate.
+
+    `rate` gives, for the points in `rows`, w in MeV^2, or with `resonant` the numerator over the propagator
+    of the mediator.
+    """
+
+    threshold: Array
+    rate: Callable[[Rows], Rate]
+    resonant: bool = False
+
+
+def _scalar(m: Array, y: Array) -> Numerator:
+    """eta_i eta_i -> phi'* -> X."""
+
+    def rate(rows: Rows, total: Rate) -> Rate:
+        mass, coupling = m[rows, None], y[rows, None]
+        return lambda sqrt_s: scalar_exchange(sqrt_s, mass, coupling, total(sqrt_s))
+
+    return rate
+
+
+def _vector(dark: DarkSector, m_2: Array) -> Numerator:
+    """eta_1 eta_2 -> A'* -> X, both orders."""
+
+    def rate(rows: Rows, total: Rate) -> Rate:
+        one, two, g = dark.m_eta[rows, None], m_2[rows, None], dark.g_eta[rows, None]
+        return lambda sqrt_s: vector_exchange(sqrt_s, one, two, g, 2.0 * total(sqrt_s))
+
+    return rate
+
+
+def _axial(dark: DarkSector, m: Array) -> Numerator:
+    """eta_i eta_i -> A'* -> X by the axial current, spin 1."""
+
+    def rate(rows: Rows, total: Rate) -> Rate:
+        mass, g = m[rows, None], dark.g_eta[rows, None]
+        return lambda sqrt_s: axial_exchange(sqrt_s, mass, g, total(sqrt_s))
+
+    return rate
+
+
+def _through(
+    pair: Array, pole: Resonance, finals: Sequence[FinalState], numerator: Numerator, others: Sequence[Pair]
+) -> Iterator[Channel]:
+    """Channels of a pair of eta: one for all that is open at its threshold (n,), one for each other."""
+    sharing = [(final, final.threshold <= pair) for final in finals]
+    sharing = [(final, mask) for final, mask in sharing if mask.any()]
+    beside = [(np.flatnonzero(other.threshold <= pair), other) for other in others]
+    beside = [(rows, other) for rows, other in beside if rows.size]
+    decays_rate = numerator(ALL, lambda sqrt_s: sum_widths(sharing, sqrt_s))
+    beside_rates = [(rows, other.rate(rows), other.resonant) for rows, other in beside]
+
+    def everything(sqrt_s: Array) -> Array:
+        total = decays_rate(sqrt_s)
+        for rows, rate, resonant in beside_rates:
+            part = rate(sqrt_s[rows])
+            if not resonant:
+                part *= pole.take(rows).inverse_propagator(sqrt_s[rows])
+            total[rows] += part
+        return total
+
+    if sharing or beside:
+        yield Channel(ALL, pair, everything, pole)
+    limit = (1.0 + 0.5 * REACH) * pair
+    for final in finals:
+        rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
+        if rows.size:
+            yield Channel(
+                rows, final.threshold[rows], numerator(rows, _partial(final, rows)), pole.take(rows)
+            )
+    for other in others:
+        rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
+        if rows.size:
+            resonance = pole.take(rows) if other.resonant else None
+            yield Channel(rows, other.threshold[rows], other.rate(rows), resonance)
+
+
+def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Array:
+    """Return the sum (n, k) of the partial widths at mass sqrt s, each where its mask (n,) is true."""
+    total = np.zeros_like(sqrt_s)
+    for final, mask in finals:
+        if mask.all():
+            total += final.width(sqrt_s, ALL)
+        else:
+            rows = np.flatnonzero(mask)
+            total[rows] += final.width(sqrt_s[rows], rows)
+    return total
+
+
+def _partial(final: FinalState, rows: Rows) -> Rate:
+    return lambda sqrt_s: final.width(sqrt_s, rows)
+
+
+def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:
+    def of(rows: Rows) -> Rate:
+        mass, m_a, m_phi, g, coupling, f = _columns(rows, m, dark.m_aprime, dark.m_phi, dark.g_eta, y, dark.f)
+        axial, pole = dark.current == "axial", Resonance(dark.m_phi[rows], dark.width_phi[rows])
+
+        def rate(sqrt_s: Array) -> Array:
+            exchange = mediator_pairs.to_aprime_aprime(sqrt_s, mass, m_a, g, axial=axial)
+            exchange *= pole.inverse_propagator(sqrt_s)
+            return exchange + mediator_pairs.through_phi_to_aprime_aprime(
+                sqrt_s, mass, m_a, m_phi, g, coupling, f, axial=axial
+            )
+
+        return rate
+
+    return of
+
+
+def _to_phi_phi(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:
+    def of(rows: Rows) -> Rate:
+        mass, m_phi, coupling, f = _columns(rows, m, dark.m_phi, y, dark.f)
+        return lambda sqrt_s: mediator_pairs.to_phi_phi(sqrt_s, mass, m_phi, coupling, f)
+
+    return of
+
+
+def _to_aprime_phi(
+    dark: DarkSector, m: Array, y_1: Array, y_2: Array, orders: float
+) -> Callable[[Rows], Rate]:
+    def of(rows: Rows) -> Rate:
+        mass, m_a, m_phi, g, one, two, f = _columns(
+            rows, m, dark.m_aprime, dark.m_phi, dark.g_eta, y_1, y_2, dark.f
+        )
+        axial = dark.current == "axial"
+
+        def rate(sqrt_s: Array) -> Array:
+            w = mediator_pairs.to_aprime_phi(sqrt_s, mass, m_a, m_phi, g, one, two, f, axial=axial)
+            return orders * w
+
+        return rate
+
+    return of
+
+
+def _to_longitudinal(dark: DarkSector, m: Array, pair: LongitudinalPair) -> Callable[[Rows], Rate]:
+    def of(rows: Rows) -> Rate:
+        mass, g, m_a, m_f, g_f = _columns(rows, m, dark.g_eta, dark.m_aprime, pair.m, pair.g_axial)
+        return lambda sqrt_s: axial_to_fermions_longitudinal(sqrt_s, mass, g, m_a, m_f, g_f)
+
+    return of
+
+
+def _columns(rows: Rows, *values: Array) -> tuple[Array, ...]:
+    return tuple(value[rows, None] for value in values)

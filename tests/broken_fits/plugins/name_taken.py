@@ -1,0 +1,28 @@
+"""Calls itself what a built-in experiment is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from globalfit.arrays import Array
+from globalfit.likelihood import Prediction
+from globalfit.model import Point
+from globalfit.statistics import gaussian
+
+
+@dataclass(frozen=True)
+class Mine:
+    """One measured coupling."""
+
+    name: ClassVar[str] = "muon-g2"
+    reference: ClassVar[str] = "an example"
+    needs: ClassVar[tuple[str, ...]] = ("y_mu",)
+
+    def predict(self, point: Point) -> Prediction:
+        """Return the coupling (n,)."""
+        return {"coupling": point.y_mu}
+
+    def log_likelihood(self, prediction: Prediction) -> Array:
+        """Return ln L (n,)."""
+        return gaussian(0.01, prediction["coupling"], 0.001)

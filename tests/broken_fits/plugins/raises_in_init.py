@@ -1,0 +1,34 @@
+"""Opens a file that is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from globalfit.arrays import Array
+from globalfit.likelihood import Prediction
+from globalfit.model import Point
+from globalfit.statistics import gaussian
+
+
+@dataclass(frozen=True)
+class Mine:
+    """One measured coupling."""
+
+    table: str = "efficiency.csv"
+
+    name: ClassVar[str] = "mine"
+    reference: ClassVar[str] = "an example"
+    needs: ClassVar[tuple[str, ...]] = ("y_mu",)
+
+    def __post_init__(self) -> None:
+        Path(self.table).read_text(encoding="utf-8")
+
+    def predict(self, point: Point) -> Prediction:
+        """Return the coupling (n,)."""
+        return {"coupling": point.y_mu}
+
+    def log_likelihood(self, prediction: Prediction) -> Array:
+        """Return ln L (n,)."""
+        return gaussian(0.01, prediction["coupling"], 0.001)

@@ -1,0 +1,30 @@
+"""Follows dates without an option 'measurement'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+from globalfit.arrays import Array
+from globalfit.likelihood import Prediction
+from globalfit.model import Point
+from globalfit.statistics import gaussian
+
+
+@dataclass(frozen=True)
+class Mine:
+    """One measured coupling."""
+
+    name: ClassVar[str] = "mine"
+    reference: ClassVar[str] = "an example"
+    needs: ClassVar[tuple[str, ...]] = ("y_mu",)
+    vintages: ClassVar[dict[str, date]] = {"first": date(2020, 1, 1)}
+
+    def predict(self, point: Point) -> Prediction:
+        """Return the coupling (n,)."""
+        return {"coupling": point.y_mu}
+
+    def log_likelihood(self, prediction: Prediction) -> Array:
+        """Return ln L (n,)."""
+        return gaussian(0.01, prediction["coupling"], 0.001)

@@ -1,0 +1,377 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import emcee
+import h5py
+import numpy as np
+import pytest
+
+from globalfit.chains import Chain
+from globalfit.chains.header import LIKELIHOOD_COLUMNS, PARAMETER_COLUMNS, SCHEMA
+from globalfit.chains.store import open_store
+from globalfit.chains.tables import read_table, read_text
+from globalfit.errors import ChainError
+
+ROOT = Path(__file__).parents[2]
+
+
+def tree(path):
+    """Every dataset of a file, and the attributes, but for the times of day."""
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()]
+        found.update({f"{name}@{k}": v for k, v in item.attrs.items() if k not in ("created", "finished")})
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def test_layout(short):
+    with h5py.File(short) as file:
+        mcmc, group = file["mcmc"], file["globalfit"]
+        assert dict(mcmc.attrs) == {
+            "version": emcee.__version__, "nwalkers": 32, "ndim": 3, "has_blobs": True, "iteration": 120,
+        }  # fmt: skip
+        assert mcmc["chain"].shape == (120, 32, 3)
+        assert mcmc["log_prob"].shape == mcmc["blobs"].shape == (120, 32)
+        assert mcmc["accepted"].shape == mcmc["walker_ensemble"].shape == (32,)
+        assert not any(name.startswith("random_state") for name in mcmc)
+        assert mcmc["chain"].chunks[0] == 64
+        assert group.attrs["schema"] == SCHEMA
+        assert re.fullmatch("[0-9a-f]{64}", group.attrs["fingerprint"])
+        assert bool(group.attrs["complete"])
+        state = group["ensembles/0"]
+        assert state["rng_state"].shape == (624,)
+        assert state["coords"].shape == (32, 3)
+        assert state.attrs["step"] == 120
+
+        def no_pickles(name, item):
+            if isinstance(item, h5py.Dataset):
+                kinds = [item.dtype[i] for i in range(len(item.dtype))] or [item.dtype]
+                for kind in kinds:
+                    info = h5py.check_string_dtype(kind)
+                    assert h5py.check_vlen_dtype(kind) is None, name
+                    assert info is None or info.length is not None, name
+                    assert kind.kind in "fiuSb", name
+
+        file.visititems(no_pickles)
+
+
+def test_stock_emcee_opens_it(short):
+    backend = emcee.backends.HDFBackend(short, read_only=True)
+    chain = Chain.open(short)
+    assert (backend.get_chain() == chain.values).all()
+    assert (backend.get_log_prob() == chain.log_prob).all()
+    assert backend.get_blobs().dtype.names == chain.blobs.dtype.names
+    assert (backend.get_blobs()["lnprior"] == chain.blobs["lnprior"]).all()
+    assert backend.get_autocorr_time(tol=0).shape == (3,)
+    assert backend.accepted.sum() == chain.accepted.sum() > 0
+
+
+def test_values_are_physical_and_densities_add_up(short, make_fit):
+    fit, chain = make_fit(), Chain.open(short)
+    values = chain.values.reshape(-1, 3)
+    for i, (low, high) in enumerate([(5e3, 2e4), (5.0, 200.0), (50.0, 150.0)]):
+        assert low <= values[:, i].min() < values[:, i].max() <= high
+    lnprior = fit.posterior.space.log_density(values)
+    assert chain.blobs["lnprior"].ravel() == pytest.approx(lnprior, abs=1e-9)
+    total = chain.blobs["lnprior"] + chain.blobs["ll_muon-g2"]
+    assert chain.log_prob == pytest.approx(total, abs=1e-12)
+    theta = fit.posterior.space.walker(values)
+    evaluation = fit.posterior.evaluate(theta)
+    assert chain.blobs["ll_muon-g2"].ravel() == pytest.approx(evaluation.log_likelihoods["muon-g2"], rel=1e-7)
+
+
+def test_derived_columns_are_those_of_the_model(short, make_fit):
+    fit, chain = make_fit(), Chain.open(short)
+    values = dict(zip(chain.names, chain.values.reshape(-1, 3).T, strict=True))
+    columns = {name: np.full(120 * 32, value) for name, value in fit.posterior.space.fixed.items()} | values
+    point = fit.posterior.model.point(columns)
+    names = [quantity.name for quantity in fit.posterior.derived]
+    assert len(names) > 5
+    for name in names:
+        assert chain.blobs[f"d_{name}"].ravel() == pytest.approx(getattr(point, name), rel=1e-12), name
+    prediction = fit.posterior.likelihoods["muon-g2"].predict(point)["delta_a_mu"]
+    assert chain.blobs["d_delta_a_mu"].ravel() == pytest.approx(prediction, rel=1e-9)
+    assert [row["name"] for row in chain.derived] == ["delta_a_mu", *names]
+
+
+def test_header(short, make_fit):
+    fit = make_fit()
+    with h5py.File(short) as file:
+        group = file["globalfit"]
+        parameters = {row["name"]: row for row in read_table(group, "parameters")}
+        assert tuple(parameters["vev"]) == PARAMETER_COLUMNS
+        m_phi = parameters["m_phi"]
+        assert (m_phi["unit"], m_phi["role"], m_phi["scale"]) == ("MeV", "sampled", "log")
+        assert (m_phi["low"], m_phi["high"]) == (50.0, 150.0)
+        assert json.loads(m_phi["prior"])["low"] == 50.0
+        assert (parameters["epsilon"]["role"], parameters["epsilon"]["value"]) == ("default", 0.0)
+        (likelihood,) = read_table(group, "likelihoods")
+        assert tuple(likelihood) == LIKELIHOOD_COLUMNS
+        assert (likelihood["name"], likelihood["measurement"]) == ("muon-g2", "fnal-2025-wp2025")
+        assert "2506.03069" in likelihood["reference"]
+        assert read_text(group, "config") == fit.text
+        assert json.loads(read_text(group, "config_resolved")) == fit.resolved
+        assert set(json.loads(read_text(group, "environment"))) >= {
+            "python",
+            "numpy",
+            "emcee",
+            "h5py",
+            "hdf5",
+        }
+        run = json.loads(read_text(group, "run"))
+        assert run["seed"] == 1
+        assert [(s["start"], s["stop"], s["reason"]) for s in run["segments"]] == [(0, 120, "steps")]
+        assert group.attrs["fingerprint"] == fit.fingerprint
+
+
+@pytest.mark.parametrize("ridge", [True, False])
+def test_going_on_is_bit_exact(tmp_path, make_fit, ridge):
+    whole, halves, odd = (tmp_path / f"{name}.h5" for name in ("whole", "halves", "odd"))
+    make_fit(ridge=ridge).run(whole, steps=120)
+    for steps in (60, 120):
+        make_fit(ridge=ridge).run(halves, steps=steps)
+    for steps in (1, 13, 64, 101):
+        make_fit(ridge=ridge).run(odd, steps=steps)
+    make_fit(ridge=ridge).run(odd, steps_more=19)
+    reference = tree(whole)
+    assert reference["mcmc/chain"].shape == (120, 32, 3)
+    for path in (halves, odd):
+        found = tree(path)
+        assert found.keys() == reference.keys()
+        for name, expected in reference.items():
+            if name != "globalfit/run":  # lists the segments
+                assert np.asarray(found[name]).tobytes() == np.asarray(expected).tobytes(), name
+    segments = Chain.open(odd).run["segments"]
+    assert [each["stop"] for each in segments] == [1, 13, 64, 101, 120]
+
+
+def test_asking_for_what_is_there_changes_nothing(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=20)
+    before = path.read_bytes()
+    notices = []
+    assert make_fit().run(path, steps=15, notice=notices.append).steps == 20
+    assert notices == [f"continuing {path} after 20 steps"]
+    assert path.read_bytes() == before
+
+
+def test_another_fit_is_refused_with_the_differing_keys(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=5)
+    before = path.read_bytes()
+    with pytest.raises(ChainError) as caught:
+        make_fit(low=6000.0, seed=2).run(path, steps=10)
+    message = str(caught.value)
+    assert "is the chain of another fit (" in message
+    assert "parameters.vev.prior.low: 5000.0 -> 6000.0" in message
+    assert "sampler.seed: 1 -> 2" in message
+    assert "m_phi" not in message
+    assert message.endswith("undo the change, choose another -o, or --fresh to move it aside")
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["out.h5"]
+
+
+def test_fresh_moves_the_old_chain_aside(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=5)
+    before = path.read_bytes()
+    notices = []
+    make_fit(seed=2).run(path, steps=4, fresh=True, notice=notices.append)
+    assert notices == [f"moved the old chain to {tmp_path / 'out.1.h5'}"]
+    assert (tmp_path / "out.1.h5").read_bytes() == before
+    assert Chain.open(path).steps == 4
+    make_fit(seed=2).run(path, steps=3, fresh=True)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.1.h5", "out.2.h5", "out.h5"]
+
+
+def text_file(path):
+    path.write_text("not a chain\n")
+
+
+def empty_file(path):
+    path.touch()
+
+
+def other_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file["data"] = np.ones(3)
+
+
+def emcee_file(path):
+    sampler = emcee.EnsembleSampler(4, 1, lambda x: -0.5 * x @ x, backend=emcee.backends.HDFBackend(path))
+    sampler.run_mcmc(np.random.default_rng(1).standard_normal((4, 1)), 3)
+
+
+def hollow(path):
+    with h5py.File(path, "w") as file:
+        file.create_group("mcmc").attrs["iteration"] = 3
+        file.create_group("globalfit")
+
+
+@pytest.mark.parametrize("make", [text_file, empty_file, other_hdf5, emcee_file, hollow])
+def test_files_that_are_no_chains_are_refused_and_left_alone(tmp_path, make_fit, make):
+    path = tmp_path / "out.h5"
+    make(path)
+    before = path.read_bytes()
+    for act in (lambda: make_fit().run(path, steps=3), lambda: Chain.open(path)):
+        with pytest.raises(ChainError) as caught:
+            act()
+        message = str(caught.value)
+        assert message.startswith(str(path))
+        assert "\n" not in message
+        assert re.search("is not a globalfit chain|cannot be opened as a chain|is damaged", message)
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_a_file_that_was_cut_off_is_refused(tmp_path, short, make_fit, share):
+    path = tmp_path / "cut.h5"
+    whole = short.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ChainError, match=r"cannot be opened as a chain|is damaged"):
+        Chain.open(path)
+    with pytest.raises(ChainError, match=r"cannot be opened as a chain|is damaged"):
+        open_store(path, make_fit())
+
+
+def test_a_chain_without_steps_says_so(tmp_path, make_fit):
+    from globalfit.sampling.start import start
+
+    fit, path = make_fit(), tmp_path / "out.h5"
+    open_store(path, fit).begin(start(fit.posterior, 32, 1), 1)
+    with pytest.raises(ChainError, match="holds no step yet; continue it with 'globalfit run'"):
+        Chain.open(path)
+    assert fit.run(path, steps=2).steps == 2
+
+
+def test_places_that_cannot_be_written(tmp_path, make_fit):
+    with pytest.raises(ChainError, match=r"the folder '.*nowhere' does not exist; create it, or choose"):
+        open_store(tmp_path / "nowhere" / "out.h5", make_fit())
+    with pytest.raises(ChainError, match="is a directory; name a file with -o"):
+        open_store(tmp_path, make_fit())
+    with pytest.raises(ChainError, match="is not a file; name a chain"):
+        Chain.open(tmp_path / "out.h5")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused(tmp_path, make_fit):
+    tmp_path.chmod(0o555)
+    with pytest.raises(ChainError, match="cannot be written to; choose another -o"):
+        open_store(tmp_path / "out.h5", make_fit())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc takes no new files, whoever asks")
+def test_a_folder_that_takes_no_files_is_one_line(make_fit):
+    with pytest.raises(ChainError, match=r"^/proc/out.h5: .*cannot be written"):
+        make_fit().run("/proc/out.h5", steps=2)
+
+
+HOLD = """
+import h5py, sys, time
+with h5py.File(sys.argv[1]):
+    print("open", flush=True)
+    time.sleep(2.0)
+"""
+
+
+def test_a_reader_makes_the_writer_wait_not_die(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=5)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    begun = time.monotonic()
+    chain = make_fit().run(path, steps=10)
+    assert chain.steps == 10
+    assert time.monotonic() - begun > 1.0  # it did have to wait
+    assert holder.wait(timeout=10) == 0
+
+
+def test_a_reader_that_never_lets_go_is_named(tmp_path, make_fit, monkeypatch):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=5)
+    monkeypatch.setattr("globalfit.chains.store.PATIENCE", 0.2)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    with pytest.raises(ChainError, match="is held open by another program; close it there and try again"):
+        make_fit().run(path, steps=10)
+    assert holder.wait(timeout=10) == 0
+    assert Chain.open(path).steps == 5
+
+
+def test_a_chain_can_be_read_while_it_grows(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    make_fit().run(path, steps=2)
+    seen = []
+    script = (
+        "import sys, time\nfrom globalfit.chains import Chain\nend = time.monotonic() + 3\n"
+        "while time.monotonic() < end:\n    print(Chain.open(sys.argv[1]).steps, flush=True)\n"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert reader.stdout is not None
+    seen.append(int(reader.stdout.readline()))
+    rest = []
+    collect = threading.Thread(target=lambda: rest.extend(reader.communicate()))
+    collect.start()
+    while reader.poll() is None:
+        make_fit().run(path, steps_more=64)
+    collect.join()
+    seen += [int(line) for line in rest[0].split()]
+    assert rest[1] == ""
+    assert seen == sorted(seen)
+    assert seen[-1] > seen[0]
+
+
+def test_a_killed_run_leaves_a_chain_or_says_what_is_wrong(tmp_path, make_fit):
+    fit = make_fit()
+    script = (
+        f"from globalfit.fitfile import load_fit\nload_fit({str(fit.path)!r}).run('out.h5', steps=100000)"
+    )
+    reference = tmp_path / "reference.h5"
+    outcomes = []
+    for wait in (0.3, 0.9):
+        folder = tmp_path / str(wait)
+        folder.mkdir()
+        path = folder / "out.h5"
+        running = subprocess.Popen(
+            [sys.executable, "-c", script], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
+        end = time.monotonic() + 60
+        while not path.exists() and running.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(wait)
+        running.send_signal(signal.SIGKILL)
+        running.wait(timeout=10)
+        try:
+            before = Chain.open(path)
+            steps = before.steps
+            chain = make_fit().run(path, steps=steps + 10)
+        except ChainError as error:
+            outcomes.append(str(error))
+            continue
+        outcomes.append("goes on")
+        assert (chain.values[:steps] == before.values).all()
+        make_fit().run(reference, steps=steps + 10, fresh=reference.exists())
+        assert (Chain.open(reference).values == chain.values).all()
+    for each in outcomes:
+        assert re.search("goes on|holds no step yet|cannot be opened|is damaged|was interrupted while", each)
+    assert "goes on" in outcomes, outcomes

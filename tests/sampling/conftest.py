@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from globalfit.fit import Fit
+from globalfit.model import Point
+from globalfit.parameters import Parameter, ParameterSpace
+from globalfit.posterior import Posterior
+from globalfit.tables import SamplerTable, TargetTable
+
+
+class Plain:
+    """A model whose points are its parameters."""
+
+    name, reference, derived, coordinates, ranges = "plain", "none", (), {}, {}
+
+    def __init__(self, names):
+        self.parameters = tuple(Parameter(name) for name in names)
+
+    def point(self, columns):
+        return Point(columns, self.name)
+
+
+class Density:
+    """A ln density of x (n, dim) as a likelihood."""
+
+    name, reference = "density", "none"
+
+    def __init__(self, names, function):
+        self.needs, self.function = tuple(names), function
+
+    def predict(self, point):
+        return {"x": np.column_stack([getattr(point, name) for name in self.needs])}
+
+    def log_likelihood(self, prediction):
+        return self.function(prediction["x"])
+
+
+def make_posterior(priors, function=None, **more):
+    names = [f"x{i}" for i in range(len(priors))]
+    space = ParameterSpace([Parameter(n, prior=p) for n, p in zip(names, priors, strict=True)], **more)
+    return Posterior(space, Plain(names), [Density(names, function)] if function else [])
+
+
+class MemoryStore:
+    """A chain in memory."""
+
+    def __init__(self, fit):
+        self.fit, self.state, self.seed, self.steps = fit, None, None, 0
+        self.blocks, self.reasons = [], []
+
+    def samples(self):
+        values, log_prob = self.values(), np.concatenate([b.log_prob for b in self.blocks])
+        return np.dstack([self.fit.posterior.space.scaled(values), log_prob])
+
+    def values(self):
+        return np.concatenate([block.values for block in self.blocks])
+
+    def begin(self, state, seed):
+        self.state, self.seed = state, seed
+
+    def append(self, block, state):
+        self.blocks.append(block)
+        self.steps, self.state = self.steps + len(block.values), state
+
+    def finish(self, reason):
+        self.reasons.append(reason)
+
+
+def make_fit(posterior, ess=1000, **sampler):
+    table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1} | sampler))
+    day = datetime.date(2025, 1, 1)
+    return Fit(Path("x.toml"), "", posterior, table, day, {"sampler": table.model_dump(mode="json")}, {})
+
+
+@pytest.fixture
+def toy():
+    """What the tests of sampling build with: posterior(priors, function), fit(posterior), store(fit)."""
+    return SimpleNamespace(posterior=make_posterior, fit=make_fit, store=MemoryStore)
