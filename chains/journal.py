@@ -9,6 +9,7 @@ when it is opened for writing, and says so; damage with good records behind it i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import struct
 import time
@@ -22,6 +23,7 @@ from globalfit.errors import ChainError
 
 MAGIC = b"GFJRNL01"
 TAG = b"GFrc"
+_force = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 _BODY = struct.Struct("<4sQQI")  # tag, payload length, record number, payload checksum
 _HEAD = struct.Struct("<4sQQII")  # the same and the checksum of these bytes
 
@@ -56,8 +58,8 @@ def record(number: int, payload: bytes) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body)) + payload
 
 
-def scan(path: Path) -> Scan:
-    """Read a journal through, checking every record.
+def scan(path: Path, *, prefix: bool = False) -> Scan:
+    """Read a journal through, checking every record; with `prefix`, up to the first damage.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def scan(path: Path) -> Scan:
                 places.append((file.tell() - len(found), len(found)))
             end = file.tell()
             number += 1
-        if end < size and _good_record_behind(file, end, size, number):
+        if end < size and not prefix and _good_record_behind(file, end, size, number):
             raise ChainError(
                 str(path),
                 f"is damaged at record {number} (byte {end}), with good records behind it",
@@ -132,6 +134,18 @@ def _good_record_behind(file: BinaryIO, begin: int, size: int, number: int) -> b
     return False
 
 
+def read_payload(handle: int, path: Path, number: int, place: int, length: int) -> bytes:
+    """Return the payload of data record `number`, checked again, from an open file."""
+    data = os.pread(handle, _HEAD.size + length, place - _HEAD.size)
+    payload = data[_HEAD.size :]
+    if (
+        _length(data[: _HEAD.size], number) != length
+        or zlib.crc32(payload) != _HEAD.unpack(data[: _HEAD.size])[3]
+    ):
+        raise ChainError(str(path), f"record {number} changed on disk", "see 'globalfit repair'")
+    return payload
+
+
 class Journal:
     """A journal open for appending.
 
@@ -148,7 +162,7 @@ class Journal:
 
     def __init__(self, path: Path, header: bytes, sync: Sync = "second") -> None:
         self.path, self.sync = path, sync
-        self.cut = 0
+        self.broken = ""
         if not path.exists():
             self._create(header)
         found = scan(path)
@@ -161,11 +175,15 @@ class Journal:
 
     def _create(self, header: bytes) -> None:
         temporary = self.path.with_name(self.path.name + ".tmp")
-        with temporary.open("wb") as file:
-            file.write(MAGIC + record(0, header))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(MAGIC + record(0, header))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         sync_folder(self.path.parent)
 
     def append(self, payload: bytes) -> None:
@@ -174,39 +192,52 @@ class Journal:
         Raises
         ------
         OSError
-            If it cannot be written or forced to the disk; the journal then ends with the record before.
+            If it cannot be written, or forced to the disk. A write that failed is taken back and may be tried
+            again. After a failed force the system may have dropped what it held: the journal takes no more.
         """
+        if self.broken:
+            raise OSError(errno.EIO, f"the journal takes no more after '{self.broken}'", str(self.path))
         data = memoryview(record(len(self.places) + 1, payload))
+        self.broken = "a write that was cut short"
         written = 0
         try:
             while written < len(data):
                 written += os.write(self._file, data[written:])
         except OSError:
             os.ftruncate(self._file, self.end)
+            self.broken = ""
             raise
-        now = time.monotonic()
-        if self.sync == "step" or (self.sync == "second" and now - self._synced >= 1.0):
-            os.fdatasync(self._file)
-            self._synced = now
+        self.broken = ""
         self.places.append((self.end + _HEAD.size, len(payload)))
         self.end += len(data)
+        if self.sync == "step" or (self.sync == "second" and time.monotonic() - self._synced >= 1.0):
+            self.force()
+
+    def force(self) -> None:
+        """Force everything appended to the disk.
+
+        Raises
+        ------
+        OSError
+            If that fails; it is not tried again.
+        """
+        try:
+            _force(self._file)
+        except OSError as error:
+            self.broken = str(error)
+            raise
+        self._synced = time.monotonic()
 
     def payloads(self, first: int = 0) -> Iterator[bytes]:
         """Yield the payloads of the data records from the `first` (counted from 0) on, checked again."""
         for number, (place, length) in enumerate(self.places[first:], start=first + 1):
-            data = os.pread(self._file, _HEAD.size + length, place - _HEAD.size)
-            payload = data[_HEAD.size :]
-            if (
-                _length(data[: _HEAD.size], number) != length
-                or zlib.crc32(payload) != _HEAD.unpack(data[: _HEAD.size])[3]
-            ):
-                raise ChainError(str(self.path), f"record {number} changed on disk", "see 'globalfit repair'")
-            yield payload
+            yield read_payload(self._file, self.path, number, place, length)
 
     def close(self) -> None:
-        """Force everything to the disk and close."""
+        """Force everything to the disk, unless that has failed before, and close."""
         with contextlib.suppress(OSError):
-            os.fdatasync(self._file)
+            if not self.broken:
+                self.force()
         os.close(self._file)
 
     def remove(self) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from globalfit.chains.journal import MAGIC, Journal, record, scan
-from globalfit.chains.records import decode, encode
+from globalfit.chains.records import (
+    Steps,
+    decode,
+    decode_header,
+    encode,
+    encode_header,
+    encode_segment,
+    encode_start,
+)
 from globalfit.errors import ChainError
 from globalfit.sampling.state import Block, State, random_state
 
@@ -130,26 +140,110 @@ def test_a_failed_write_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatc
     assert content(path) == [*PAYLOADS, b"kept"]
 
 
-def test_blocks_survive_bit_for_bit() -> None:
-    rng = np.random.default_rng(3)
+@pytest.mark.parametrize("sync", ["step", "second"])
+def test_after_a_failed_force_nothing_more_is_taken(
+    path: Path, monkeypatch: pytest.MonkeyPatch, sync: Literal["step", "second"]
+) -> None:
+    """The system may have dropped the pages it could not write: trying again could succeed and lie."""
+    journal = Journal(path, b"", sync=sync)
+    calls = []
+
+    def broken(handle: int) -> None:
+        calls.append(handle)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("globalfit.chains.journal._force", broken)
+    monkeypatch.setattr(journal, "_synced", -10.0)
+    with pytest.raises(OSError, match="Input/output"):
+        journal.append(b"maybe there")
+    with pytest.raises(OSError, match="takes no more after"):
+        journal.append(b"refused")
+    journal.close()
+    assert len(calls) == 1
+    monkeypatch.undo()
+    assert content(path) == [*PAYLOADS, b"maybe there"]
+
+
+def test_an_append_that_was_interrupted_is_not_followed_by_another(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, b"")
+    write = os.write
+
+    def interrupted(handle: int, data: bytes) -> int:
+        write(handle, bytes(data)[:9])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(b"half")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="takes no more after"):
+        journal.append(b"would stand behind half a record")
+    journal.close()
+    assert scan(path).cut == 9
+    assert content(path) == PAYLOADS
+
+
+def test_the_good_prefix_of_a_damaged_journal(path: Path) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(PAYLOADS[3])] ^= 1
+    path.write_bytes(bytes(damaged))
+    assert len(scan(path, prefix=True).places) == 3
+
+
+def made_up(steps: int, seed: int = 3) -> tuple[Block, State]:
+    rng = np.random.default_rng(seed)
     block = Block(
-        coords=rng.normal(size=(5, 4, 2)),
-        values=rng.normal(size=(5, 4, 2)),
-        log_prob=rng.normal(size=(5, 4)),
-        blobs=np.where(rng.random((5, 4, 3)) < 0.3, np.nan, -np.inf),
+        coords=rng.normal(size=(steps, 4, 2)),
+        values=rng.normal(size=(steps, 4, 2)),
+        log_prob=rng.normal(size=(steps, 4)),
+        blobs=np.where(rng.random((steps, 4, 3)) < 0.3, np.nan, -np.inf),
         accepted=np.arange(4.0),
     )
-    state = State(
-        block.coords[-1], block.log_prob[-1], block.blobs[-1], rng.normal(size=(4, 3)), random_state(1), 5
-    )
-    after_block, after = decode(encode(block, state))
-    for name in ("coords", "values", "log_prob", "blobs", "accepted"):
-        np.testing.assert_array_equal(getattr(after_block, name), getattr(block, name))
-    assert after.step == 5
-    np.testing.assert_array_equal(after.random[1], state.random[1])
-    assert (after.random[0], *after.random[2:]) == (state.random[0], *state.random[2:])
+    last = np.concatenate([block.blobs, block.values], axis=-1)[-1] if steps else rng.normal(size=(4, 5))
+    return block, State(rng.normal(size=(4, 2)), rng.normal(size=4), last, random_state(seed), steps)
 
 
-def test_other_bytes_are_no_block() -> None:
+def check_state(found: State, expected: State) -> None:
+    for name in ("coords", "log_prob", "blobs"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    np.testing.assert_array_equal(found.random[1], expected.random[1])
+    assert (found.random[0], *found.random[2:]) == (expected.random[0], *expected.random[2:])
+    assert found.step == expected.step
+
+
+def test_blocks_survive_bit_for_bit() -> None:
+    block, state = made_up(5)
+    found = decode(encode(block, state))
+    assert isinstance(found, Steps)
+    for name in ("values", "log_prob", "blobs", "accepted"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(block, name))
+    check_state(found.state, state)
+
+
+def test_a_state_whose_blobs_are_not_those_of_the_last_step_survives() -> None:
+    block, state = made_up(5)
+    other = replace(state, blobs=state.blobs + 1.0)
+    found = decode(encode(block, other))
+    assert isinstance(found, Steps)
+    check_state(found.state, other)
+
+
+def test_header_and_segments() -> None:
+    _, state = made_up(0)
+    words = {"fingerprint": "abc", "steps": 3}
+    found, start = decode_header(encode_header(words, encode_start(state, 3)))
+    assert found == words
+    assert start.values.shape == (0, 4, 2)
+    assert start.blobs.shape == (0, 4, 3)
+    check_state(start.state, state)
+    assert decode(encode_segment({"reason": "steps"})) == {"reason": "steps"}
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"B", b"X\x02\x00\x00\x00{}", b"B\x05\x00\x00\x00{}   ", b"B\x02\x00\x00\x00[]"]
+)
+def test_other_bytes_are_no_block(payload: bytes) -> None:
     with pytest.raises(ChainError, match="not a block of steps"):
-        decode(b"\x05\x00\x00\x00{}   ")
+        decode(payload)
