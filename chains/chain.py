@@ -13,6 +13,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.chains.files import open_file
+from globalfit.chains.places import journal_of
 from globalfit.chains.tables import Row, read_table, read_text
 from globalfit.coordinates import Linear, Log, SignedLog
 from globalfit.errors import ChainError, did_you_mean
@@ -21,8 +22,6 @@ from globalfit.sampling.stopping import Verdict, assess
 
 if TYPE_CHECKING:
     import pandas
-
-PATIENCE = 10.0  # seconds to wait while a run writes a block
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +74,11 @@ class Chain:
             If it is missing, is not a globalfit chain, is damaged or holds no step.
         """
         path = Path(path)
+        if not path.exists() and journal_of(path).exists():
+            raise ChainError(str(path), "is missing, but its journal is there", "'globalfit run' rebuilds it")
         if not path.is_file():
             raise ChainError(str(path), "is not a file", "name a chain, such as the -o of 'globalfit run'")
-        with open_file(path, "r", PATIENCE, "name a chain that 'globalfit run' wrote, copied whole") as file:
+        with open_file(path, "name a chain that 'globalfit run' wrote, copied whole") as file:
             return cls._read(path, file)
 
     @classmethod
@@ -119,7 +120,9 @@ class Chain:
     def interrupted(self) -> bool:
         """True if the last stretch of the run was interrupted."""
         segments = self.run["segments"]
-        return bool(segments) and segments[-1]["reason"] == "interrupted"
+        return (
+            bool(segments) and segments[-1]["reason"] == "interrupted" and segments[-1]["stop"] == self.steps
+        )
 
     @property
     def acceptance(self) -> float:

@@ -62,11 +62,11 @@ def _same(one: Array, other: Array) -> bool:
     return one.shape == other.shape and one.tobytes() == np.ascontiguousarray(other).tobytes()
 
 
-def encode_start(state: State, blobs: int) -> bytes:
-    """Return the bytes of a state before its first step; `blobs` is their number a step and walker."""
+def encode_start(state: State, blobs: int, accepted: Array) -> bytes:
+    """Return the bytes of the state in which a journal begins; `blobs` is their number a step and walker."""
     walkers, dim = state.coords.shape
-    shapes = ((0, walkers, dim), (0, walkers, dim), (0, walkers), (0, walkers, blobs), (walkers,))
-    return encode(Block(*(np.zeros(shape) for shape in shapes)), state)
+    shapes = ((0, walkers, dim), (0, walkers, dim), (0, walkers), (0, walkers, blobs))
+    return encode(Block(*(np.zeros(shape) for shape in shapes), accepted), state)
 
 
 def encode_segment(segment: dict[str, Any]) -> bytes:

@@ -233,10 +233,11 @@ def test_a_state_whose_blobs_are_not_those_of_the_last_step_survives() -> None:
 def test_header_and_segments() -> None:
     _, state = made_up(0)
     words = {"fingerprint": "abc", "steps": 3}
-    found, start = decode_header(encode_header(words, encode_start(state, 3)))
+    found, start = decode_header(encode_header(words, encode_start(state, 3, np.ones(4))))
     assert found == words
     assert start.values.shape == (0, 4, 2)
     assert start.blobs.shape == (0, 4, 3)
+    assert start.accepted.tolist() == [1.0] * 4
     check_state(start.state, state)
     assert decode(encode_segment({"reason": "steps"})) == {"reason": "steps"}
 
