@@ -9,10 +9,13 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 from globalfit.errors import ChainError
+
+PATIENCE = 0.1  # seconds; who only asks whether a chain is written holds its lock for an instant
 
 
 class Lock:
@@ -76,12 +79,17 @@ class Lock:
 
 def _open(path: Path) -> tuple[int, bool | None]:
     """Open and lock; return the handle and whether another holds it, None where there are no locks."""
+    end = time.monotonic() + PATIENCE
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return handle, True
+            if time.monotonic() > end:
+                return handle, True
+            os.close(handle)
+            time.sleep(0.01)
+            continue
         except OSError as error:
             if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 return handle, None
@@ -128,7 +136,7 @@ def describe(record: dict[str, Any]) -> str:
 
 def _here(record: dict[str, Any]) -> bool:
     """Return whether a record is of this machine, under whatever name."""
-    return record["boot"] == boot_id() != "" or record["host"] == socket.gethostname()
+    return bool(record["boot"] == boot_id() != "" or record["host"] == socket.gethostname())
 
 
 def _lives(record: dict[str, Any]) -> bool:

@@ -65,8 +65,9 @@ def _same(one: Array, other: Array) -> bool:
 def encode_start(state: State, blobs: int, accepted: Array) -> bytes:
     """Return the bytes of the state in which a journal begins; `blobs` is their number a step and walker."""
     walkers, dim = state.coords.shape
-    shapes = ((0, walkers, dim), (0, walkers, dim), (0, walkers), (0, walkers, blobs))
-    return encode(Block(*(np.zeros(shape) for shape in shapes), accepted), state)
+    none = np.zeros((0, walkers, dim))
+    block = Block(none, none, np.zeros((0, walkers)), np.zeros((0, walkers, blobs)), accepted)
+    return encode(block, state)
 
 
 def encode_segment(segment: dict[str, Any]) -> bytes:

@@ -224,7 +224,17 @@ def hollow(path):
         file.create_group("globalfit")
 
 
-@pytest.mark.parametrize("make", [text_file, empty_file, other_hdf5, emcee_file, hollow])
+def test_a_file_of_emcee_is_not_continued(tmp_path, make_fit):
+    path = tmp_path / "out.h5"
+    emcee_file(path)
+    before = path.read_bytes()
+    with pytest.raises(ChainError, match="is not a globalfit chain; choose another -o"):
+        make_fit().run(path, steps=3)
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["out.h5"]
+
+
+@pytest.mark.parametrize("make", [text_file, empty_file, other_hdf5, hollow])
 def test_files_that_are_no_chains_are_refused_and_left_alone(tmp_path, make_fit, make):
     path = tmp_path / "out.h5"
     make(path)
