@@ -55,7 +55,7 @@ class Scan:
 def record(number: int, payload: bytes) -> bytes:
     """Return the bytes of a record."""
     body = _BODY.pack(TAG, len(payload), number, zlib.crc32(payload))
-    return body + struct.pack("<I", zlib.crc32(body)) + payload
+    return b"".join([body, struct.pack("<I", zlib.crc32(body)), payload])
 
 
 def scan(path: Path, *, prefix: bool = False) -> Scan:
@@ -176,10 +176,14 @@ class Journal:
     def _create(self, header: bytes) -> None:
         temporary = self.path.with_name(self.path.name + ".tmp")
         try:
-            with temporary.open("wb") as file:
-                file.write(MAGIC + record(0, header))
-                file.flush()
-                os.fsync(file.fileno())
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                data = memoryview(MAGIC + record(0, header))
+                while data:
+                    data = data[os.write(handle, data) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
             temporary.replace(self.path)
         except OSError:
             temporary.unlink(missing_ok=True)

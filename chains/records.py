@@ -54,8 +54,8 @@ def encode(block: Block, state: State) -> bytes:
         "random": [kind, position, has_gauss, cached.hex()],
         "keys": len(keys),
     }
-    raw = b"".join(np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays)
-    return _BLOCK + _worded(head) + raw + np.asarray(keys, dtype="<u4").tobytes()
+    raw = (np.ascontiguousarray(array, dtype="<f8").data for array in arrays if array.size)
+    return b"".join([_BLOCK, _worded(head), *raw, np.asarray(keys, dtype="<u4").tobytes()])
 
 
 def _same(one: Array, other: Array) -> bool:

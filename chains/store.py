@@ -81,14 +81,13 @@ def open_store(
         raise ChainError(str(path), "is a directory", "name a file with -o")
     if not os.access(folder, os.W_OK):
         raise ChainError(str(path), f"the folder '{folder}' cannot be written to", "choose another -o")
-    lock = Lock(lock_of(path), path, take_over=break_lock)
+    store = Store(path, fit, Lock(lock_of(path), path, take_over=break_lock), sync)
     try:
-        store = Store(path, fit, lock, sync)
         if fresh:
             store.moved = move_aside(path)
         store.open()
     except BaseException:
-        lock.release()
+        store.close()
         raise
     return store
 
