@@ -47,6 +47,14 @@ def benchmarks(session: nox.Session) -> None:
     session.install(".[benchmark]")
     session.run("python", "benchmarks/startup.py")
     session.run("python", "benchmarks/posterior.py")
+    session.run("python", "benchmarks/chain_store.py")
+
+
+@nox.session
+def reliability(session: nox.Session) -> None:
+    """Faults put upon real runs, into benchmarks/results."""
+    session.install(".")
+    session.run("python", "benchmarks/reliability.py", *session.posargs)
 
 
 @nox.session

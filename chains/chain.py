@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.chains.files import open_file
+from globalfit.chains.places import journal_of
 from globalfit.chains.tables import Row, read_table, read_text
+from globalfit.chains.untrusted import MAX_BYTES, check_chain
 from globalfit.coordinates import Linear, Log, SignedLog
 from globalfit.errors import ChainError, did_you_mean
 from globalfit.sampling.run import LOG_POSTERIOR
@@ -21,8 +24,6 @@ from globalfit.sampling.stopping import Verdict, assess
 
 if TYPE_CHECKING:
     import pandas
-
-PATIENCE = 10.0  # seconds to wait while a run writes a block
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +67,46 @@ class Chain:
     attributes: dict[str, Any]
 
     @classmethod
-    def open(cls, path: str | Path) -> Chain:
-        """Read a chain file.
+    def open(cls, path: str | Path, *, names: Sequence[str] = (), max_bytes: int | None = MAX_BYTES) -> Chain:
+        """Read a chain file, finished or while a run goes on, which it does not disturb.
+
+        Parameters
+        ----------
+        path : path
+            A file of `globalfit run`, or one of emcee's HDFBackend.
+        names : sequence of str, optional
+            Names of the parameters of a file of emcee, which holds none; x0, x1, ... by default.
+        max_bytes : int, optional
+            Bytes the file may hold uncompressed.
 
         Raises
         ------
         ChainError
-            If it is missing, is not a globalfit chain, is damaged or holds no step.
+            If it is missing, is no chain, is damaged, is not safe to read, or holds no step.
         """
         path = Path(path)
+        if not path.exists() and journal_of(path).exists():
+            raise ChainError(str(path), "is missing, but its journal is there", "'globalfit run' rebuilds it")
         if not path.is_file():
             raise ChainError(str(path), "is not a file", "name a chain, such as the -o of 'globalfit run'")
-        with open_file(path, "r", PATIENCE, "name a chain that 'globalfit run' wrote, copied whole") as file:
-            return cls._read(path, file)
+        remedy = "name a chain that 'globalfit run' wrote, copied whole"
+        with open_file(path, remedy, foreign=True, max_bytes=max_bytes) as file:
+            steps = check_chain(file["mcmc"], str(path))
+            if steps < 1:
+                raise ChainError(str(path), "holds no step yet", "continue it with 'globalfit run'")
+            if "globalfit" not in file:
+                return cls._read_emcee(path, file["mcmc"], steps, tuple(names))
+            chain = cls._read(path, file, steps)
+        if names and tuple(names) != chain.names:
+            raise ChainError(
+                str(path), f"has its own names: {', '.join(chain.names)}", "names are for files of emcee"
+            )
+        chain._check_values()
+        return chain
 
     @classmethod
-    def _read(cls, path: Path, file: h5py.File) -> Chain:
+    def _read(cls, path: Path, file: h5py.File, steps: int) -> Chain:
         mcmc, group = file["mcmc"], file["globalfit"]
-        steps = int(mcmc.attrs["iteration"])
-        if steps < 1:
-            raise ChainError(str(path), "holds no step yet", "continue it with 'globalfit run'")
         parameters = read_table(group, "parameters")
         return cls(
             path=path,
@@ -105,6 +126,63 @@ class Chain:
             attributes={name: _plain(value) for name, value in group.attrs.items()},
         )
 
+    @classmethod
+    def _read_emcee(cls, path: Path, mcmc: h5py.Group, steps: int, names: tuple[str, ...]) -> Chain:
+        walkers, dim = mcmc["chain"].shape[1:]
+        names = names or tuple(f"x{i}" for i in range(dim))
+        if len(names) != dim or len(set(names)) != dim:
+            raise ChainError(str(path), f"has {dim} parameters", f"give {dim} different names")
+        blank = {"label": "", "unit": "", "role": "sampled", "prior": "", "scale": "linear", "tied": ""}
+        numbers = {"low": np.nan, "high": np.nan, "value": np.nan}
+        blobs = mcmc["blobs"][:steps] if "blobs" in mcmc else np.zeros((steps, walkers, 0))
+        if not blobs.dtype.names:
+            columns = np.asarray(blobs, dtype=np.float64).reshape(steps, walkers, -1)
+            blobs = np.zeros((steps, walkers), dtype=[(f"blob{i}", "f8") for i in range(columns.shape[2])])
+            for i in range(columns.shape[2]):
+                blobs[f"blob{i}"] = columns[:, :, i]
+        chain = cls(
+            path=path,
+            names=names,
+            values=mcmc["chain"][:steps],
+            log_prob=mcmc["log_prob"][:steps],
+            blobs=blobs,
+            accepted=mcmc["accepted"][()],
+            parameters=[{"name": name} | blank | numbers for name in names],
+            likelihoods=[],
+            derived=[],
+            config="",
+            resolved={},
+            run={"seed": None, "engine": "emcee", "segments": []},
+            environment={"emcee": str(mcmc.attrs.get("version", "unknown"))},
+            warnings=["a file of emcee: it says nothing of what was fitted, and is read only"],
+            attributes={"model": "", "as_of": "", "complete": True},
+        )
+        chain._check_values()
+        return chain
+
+    def _check_values(self) -> None:
+        """Refuse samples that no run can have stored."""
+        if self.values.shape[2] != len(self.names):
+            raise ChainError(
+                str(self.path),
+                f"names {len(self.names)} of {self.values.shape[2]} parameters",
+                "see its source",
+            )
+        bad = ~np.isfinite(self.values).all(axis=2) | ~np.isfinite(self.log_prob)
+        problem = "a number that is not finite"
+        if not bad.any():
+            problem = "a sample outside its prior"
+            for i, name in enumerate(self.names):
+                low, high = self.row(name)["low"], self.row(name)["high"]
+                edge = 1e-9 * np.maximum(abs(low), abs(high)) if np.isfinite(high - low) else 0.0
+                with np.errstate(invalid="ignore"):
+                    bad |= (self.values[..., i] < low - edge) | (self.values[..., i] > high + edge)
+        if bad.any():
+            step, walker = np.argwhere(bad)[0]
+            raise ChainError(
+                str(self.path), f"holds {problem} at step {step}, walker {walker}", "restore a copy"
+            )
+
     @property
     def steps(self) -> int:
         """Stored steps per walker."""
@@ -119,7 +197,9 @@ class Chain:
     def interrupted(self) -> bool:
         """True if the last stretch of the run was interrupted."""
         segments = self.run["segments"]
-        return bool(segments) and segments[-1]["reason"] == "interrupted"
+        return (
+            bool(segments) and segments[-1]["reason"] == "interrupted" and segments[-1]["stop"] == self.steps
+        )
 
     @property
     def acceptance(self) -> float:
@@ -202,6 +282,7 @@ class Chain:
         total = sum(
             (self.blobs[f"ll_{row['name']}"] for row in self.likelihoods), np.zeros_like(self.log_prob)
         )
+        total = total if self.likelihoods else self.log_prob
         step, walker = np.unravel_index(int(np.argmax(total)), total.shape)
         return {name: float(self._all(name)[step, walker]) for name in self.quantities}
 

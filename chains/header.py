@@ -25,19 +25,35 @@ LIKELIHOOD_COLUMNS = ("name", "class", "version", "measurement", "reference", "d
 DERIVED_COLUMNS = ("name", "label", "unit", "kind")
 
 
-def write_header(group: h5py.Group, fit: Fit) -> None:
-    """Write the description of `fit` into the group ``/globalfit``."""
-    group.attrs["schema"] = SCHEMA
-    group.attrs["fingerprint"] = fit.fingerprint
-    group.attrs["as_of"] = fit.as_of.isoformat()
-    group.attrs["model"] = fit.posterior.model.name
-    write_text(group, "config", fit.text)
-    write_text(group, "config_resolved", json.dumps(fit.resolved))
-    write_text(group, "environment", json.dumps(environment()))
-    write_text(group, "warnings", json.dumps(list(fit.warnings)))
-    write_table(group, "parameters", _parameters(fit), PARAMETER_COLUMNS)
-    write_table(group, "likelihoods", _likelihoods(fit), LIKELIHOOD_COLUMNS)
-    write_table(group, "derived", _derived(fit), DERIVED_COLUMNS)
+def describe(fit: Fit) -> dict[str, Any]:
+    """Return what a chain says of `fit`, in plain JSON types."""
+    return {
+        "schema": SCHEMA,
+        "fingerprint": fit.fingerprint,
+        "as_of": fit.as_of.isoformat(),
+        "model": fit.posterior.model.name,
+        "config": fit.text,
+        "resolved": fit.resolved,
+        "environment": environment(),
+        "warnings": list(fit.warnings),
+        "parameters": _parameters(fit),
+        "likelihoods": _likelihoods(fit),
+        "derived": _derived(fit),
+        "blobs": list(blob_fields(fit)),
+    }
+
+
+def write_header(group: h5py.Group, described: dict[str, Any]) -> None:
+    """Write what `describe` returned into the group ``/globalfit``."""
+    for name in ("schema", "fingerprint", "as_of", "model"):
+        group.attrs[name] = described[name]
+    write_text(group, "config", described["config"])
+    write_text(group, "config_resolved", json.dumps(described["resolved"]))
+    write_text(group, "environment", json.dumps(described["environment"]))
+    write_text(group, "warnings", json.dumps(described["warnings"]))
+    write_table(group, "parameters", described["parameters"], PARAMETER_COLUMNS)
+    write_table(group, "likelihoods", described["likelihoods"], LIKELIHOOD_COLUMNS)
+    write_table(group, "derived", described["derived"], DERIVED_COLUMNS)
 
 
 def blob_fields(fit: Fit) -> tuple[str, ...]:
@@ -67,10 +83,11 @@ def _parameters(fit: Fit) -> list[dict[str, Any]]:
     for name, prior in zip(space.names, space.priors, strict=True):
         low, high = prior.quantile(np.array([0.0, 1.0]))
         said = json.dumps(fit.resolved["parameters"][name]["prior"])
-        rows.append(_row(declared[name], "sampled", prior=said, scale=prior.scale, low=low, high=high))
+        more = {"low": float(low), "high": float(high)}
+        rows.append(_row(declared[name], "sampled", prior=said, scale=prior.scale, **more))
     for name, value in space.fixed.items():
         role = "default" if name in fit.defaults else "fixed"
-        rows.append(_row(declared[name], role, value=value))
+        rows.append(_row(declared[name], role, value=float(value)))
     rows += [_row(declared[name], "tied", tied=other) for name, other in space.tied.items()]
     return rows
 

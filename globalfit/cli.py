@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -26,6 +28,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class Sync(StrEnum):
+    """When stored steps are forced to the disk."""
+
+    step = "step"
+    second = "second"
+    none = "none"
+
+
 FitPath = Annotated[Path, typer.Argument(metavar="FIT", help="fit file (TOML)")]
 ChainPath = Annotated[Path, typer.Argument(metavar="FILE", help="chain file (HDF5), the -o of a run")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -38,6 +49,7 @@ AsOf = Annotated[
     datetime.datetime | None,
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="use measurements known at this date"),
 ]
+Names = Annotated[str, typer.Option(help="comma-separated names, for a file of emcee, which holds none")]
 Discard = Annotated[int | None, typer.Option(help="steps to leave out at the start; automatic by default")]
 
 
@@ -133,6 +145,12 @@ def run(
     steps_more: Annotated[int | None, typer.Option(min=1, help="steps to add to what is there")] = None,
     target_ess: Annotated[int | None, typer.Option(min=1, help="effective samples at which to stop")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="move an existing chain aside, start anew")] = False,
+    sync: Annotated[
+        Sync, typer.Option(help="when stored steps are forced to the disk, against power cuts")
+    ] = Sync.second,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="take over from a run on another host, which is dead")
+    ] = False,
     corner: Annotated[
         Path | None, typer.Option(help="draw the corner plot into this file at the end")
     ] = None,
@@ -162,22 +180,31 @@ def run(
     for line in loaded.warnings:
         _say(f"note: {line}")
     console = _console(stderr=True)
-    with ProgressLine(console, quiet=quiet) as line_:
-        try:
+    again: list[str | Path] = ["globalfit", "run", fit, "-o", output]
+    given: dict[str, Any] = {"--steps": steps, "--target-ess": target_ess, "--as-of": as_of and as_of.date()}
+    for word, value in given.items():
+        again += [word, str(value)] if value is not None else []
+    for each in likelihood or []:
+        again += ["--likelihood", each]
+    go_on = shlex.join(map(str, again))
+    try:
+        with ProgressLine(console, quiet=quiet) as line_:
             chain = loaded.run(
                 output,
                 steps=steps,
                 steps_more=steps_more,
                 target_ess=target_ess,
                 fresh=fresh,
+                sync=sync.value,
+                break_lock=break_lock,
                 progress=line_,
                 notice=_say,
             )
-        except KeyboardInterrupt:  # before the first step: from then on a run stops by itself
-            _say("interrupted before the first step; nothing was written")
-            raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        _say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+        raise typer.Exit(130) from None
     if chain.interrupted:
-        _say(f"interrupted; everything sampled is in {output}. To go on: globalfit run {fit} -o {output}")
+        _say(f"interrupted; everything sampled is in {output}. To go on: {go_on}")
         raise typer.Exit(130)
     if not chain.verdict.converged:
         _say(f"NOT CONVERGED: {chain.verdict.reasons[0]}")
@@ -190,11 +217,67 @@ def run(
 
 
 @app.command()
-def summary(file: ChainPath, discard: Discard = None, as_json: Json = False, debug: Debug = False) -> None:
+def info(file: ChainPath, as_json: Json = False, debug: Debug = False) -> None:
+    """Print what a chain file is: of which fit, by whom, how long, and whether a run is writing it."""
+    from globalfit.chains.info import inspect_chain
+    from globalfit.show import print_info
+
+    found = inspect_chain(file)
+    _print_json(found) if as_json else print_info(_console(), found)
+
+
+@app.command()
+def watch(
+    file: ChainPath,
+    every: Annotated[float, typer.Option(min=0.1, help="seconds between two looks")] = 2.0,
+    debug: Debug = False,
+) -> None:
+    """Follow a run from another terminal: traces, ESS, time left, ln L per experiment; disturbs nothing."""
+    from globalfit.chains.watch import follow
+    from globalfit.show import view_table
+
+    console = _console()
+    try:
+        if not console.is_terminal:
+            for view in follow(file, every=every):
+                console.print(view_table(view))
+            return
+        from rich.live import Live
+
+        with Live(console=console, auto_refresh=False) as live:
+            for view in follow(file, every=every):
+                live.update(view_table(view), refresh=True)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def repair(
+    file: ChainPath,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="new file; NAME.repaired.h5 by default")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Recover the steps before the first damage of a chain's journal into a new file; nothing is changed."""
+    from globalfit.chains.repair import repair as repair_
+
+    found = repair_(file, output)
+    if as_json:
+        _print_json({"file": str(found.path), "steps": found.steps, "bytes_left": found.lost})
+        return
+    print(f"{found.path}: {found.steps} steps recovered; {found.lost} bytes behind them left")
+
+
+@app.command()
+def summary(
+    file: ChainPath, discard: Discard = None, names: Names = "", as_json: Json = False, debug: Debug = False
+) -> None:
     """Print the verdict, medians with 68 and 95 % intervals, the best point and ln L per experiment."""
     from globalfit.chains.chain import Chain
 
-    _print_summary(Chain.open(file), as_json, discard)
+    _print_summary(Chain.open(file, names=_words(names)), as_json, discard)
 
 
 @app.command()
@@ -208,6 +291,7 @@ def corner(
     ] = "",
     labels: Annotated[str, typer.Option(help="comma-separated names of the chains for the legend")] = "",
     discard: Discard = None,
+    names: Names = "",
     bins: Annotated[int, typer.Option(min=5, max=500, help="bins along each axis")] = 50,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the plot if it exists")] = False,
     debug: Debug = False,
@@ -217,12 +301,13 @@ def corner(
     from globalfit.chains.corner import check_output, save_corner
 
     check_output(output, overwrite=overwrite)
-    shown = [word.strip() for word in labels.split(",") if word.strip()]
+    shown = _words(labels)
     if shown and len(shown) != len(files):
         raise typer.BadParameter(f"{len(shown)} --labels for {len(files)} files")
-    names = [word.strip() for word in parameters.split(",") if word.strip()]
-    chains = [Chain.open(file) for file in files]
-    save_corner(chains, output, names, overwrite=overwrite, labels=shown, discard=discard, bins=bins)
+    chains = [Chain.open(file, names=_words(names)) for file in files]
+    save_corner(
+        chains, output, _words(parameters), overwrite=overwrite, labels=shown, discard=discard, bins=bins
+    )
     _say(f"wrote {output}")
 
 
@@ -314,6 +399,10 @@ def _print_summary(chain: Any, as_json: bool, discard: int | None) -> None:
 
     found = summarise(chain, discard=discard)
     _print_json(found.to_dict()) if as_json else print_summary(_console(), found)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _print_json(value: Any) -> None:

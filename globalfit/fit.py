@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from globalfit.identity import fingerprint
 from globalfit.posterior import Posterior
@@ -59,6 +59,8 @@ class Fit:
         steps_more: int | None = None,
         target_ess: int | None = None,
         fresh: bool = False,
+        sync: Literal["step", "second", "none"] = "second",
+        break_lock: bool = False,
         progress: Callable[[Progress], None] | None = None,
         notice: Callable[[str], None] = lambda line: None,
     ) -> Chain:
@@ -76,6 +78,11 @@ class Fit:
             Effective samples at which to stop, instead of the fit file's target.
         fresh : bool
             Move an existing chain aside instead of continuing it.
+        sync : {"step", "second", "none"}
+            When stored steps are forced to the disk: each block of steps, once a second, or when the system
+            likes. It matters for a power cut; the death of the process loses nothing stored.
+        break_lock : bool
+            Take over the chain from a writer on another host, which has to be dead.
         progress : callable, optional
             Called with a `Progress` after every block of steps.
         notice : callable, optional
@@ -89,7 +96,8 @@ class Fit:
         Raises
         ------
         ChainError
-            If the file exists and is not a chain of this fit; the differing keys are named.
+            If the file exists and is not a chain of this fit, the differing keys named; if another process
+            writes it; if the disk is full or fails, nothing stored being lost.
         LikelihoodError
             If a likelihood breaks its contract; nothing is written then.
         SamplingError
@@ -100,12 +108,14 @@ class Fit:
         from globalfit.sampling.run import run
         from globalfit.smoke import smoke_test
 
-        store = open_store(Path(output), self, fresh=fresh)
-        if not store.steps:
-            smoke_test(self.posterior)
-        if store.moved:
-            notice(f"moved the old chain to {store.moved}")
-        if store.steps:
-            notice(f"continuing {output} after {store.steps} steps")
-        run(self, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress)
+        with open_store(Path(output), self, fresh=fresh, sync=sync, break_lock=break_lock) as store:
+            if store.state is None:
+                smoke_test(self.posterior)
+            if store.moved:
+                notice(f"moved the old chain to {store.moved}")
+            for line in store.notices:
+                notice(line)
+            if store.steps:
+                notice(f"continuing {output} after {store.steps} steps")
+            run(self, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress)
         return Chain.open(output)

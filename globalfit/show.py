@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from globalfit.chains.summary import Row, Summary
+    from globalfit.chains.watch import View
     from globalfit.checking import FitCheck
     from globalfit.fit import Fit
     from globalfit.testing import Finding
@@ -157,6 +158,59 @@ def print_summary(console: Console, summary: Summary) -> None:
         console.print(f"\nfixed: {fixed}", highlight=False)
     for warning in summary.warnings:
         console.print(f"note: {escape(warning)}", highlight=False)
+
+
+def print_info(console: Console, found: dict[str, Any]) -> None:
+    """Print what ``globalfit info`` found."""
+    journal = found["journal"]
+    state = f"being written by {found['writer']}" if found["writer"] else "no run is writing it"
+    rows = {
+        "chain": f"{found['steps']} steps x {found['walkers']} walkers, {found['bytes']} bytes; {state}",
+        "model": f"{found['model'] or '?'}, data as of {found['as_of'] or '?'}",
+        "parameters": ", ".join(found["parameters"]),
+        "likelihoods": ", ".join(f"{k} ({v})" if v else k for k, v in found["likelihoods"].items()),
+        "seed": str(found["seed"]),
+        "fingerprint": found["fingerprint"],
+        "made with": ", ".join(f"{name} {version}" for name, version in found["environment"].items()),
+    }
+    if journal is not None:
+        said = journal.get("problem") or f"{journal['steps']} steps, {journal['torn_bytes']} torn bytes"
+        rows["journal"] = f"{journal['file']}, {journal['bytes']} bytes: {said}"
+    elif not found["complete"]:
+        rows["journal"] = "gone; 'globalfit run' goes on from what was published"
+    for segment in found["segments"]:
+        where = f" on {segment['host']}" if "host" in segment else ""
+        rows[f"to step {segment['stop']}"] = f"{segment['reason']}, {segment['ended']}{where}"
+    table = Table("", "", box=None, show_header=False)
+    for name, text in rows.items():
+        table.add_row(name, escape(text))
+    console.print(table)
+    for warning in found["warnings"]:
+        console.print(f"note: {escape(warning)}", highlight=False)
+
+
+def view_table(view: View) -> Table:
+    """Return what ``globalfit watch`` shows of a chain."""
+    import math
+
+    from globalfit.chains.watch import spark
+    from globalfit.progress import duration
+
+    def shown(value: float, form: str) -> str:
+        return format(value, form) if math.isfinite(value) else "?"
+
+    wanted = f"/{view.ess_wanted}" if view.ess_wanted else ""
+    left = f"{duration(view.seconds_left)} left" if view.writing else "no run is writing it"
+    title = (
+        f"{view.steps} steps x {view.walkers} walkers, acceptance {view.acceptance:.2f}, "
+        f"tau {shown(view.tau, '.0f')}, ESS {shown(view.ess, '.0f')}{wanted}, {left}"
+    )
+    table = Table("", "median now", "median of the walkers, step by step", title=title, box=None)
+    for name, value in view.medians.items():
+        table.add_row(name, number(value), spark(view.traces[name]))
+    for name, value in view.best.items():
+        table.add_row(f"ln L {name}", number(value), "at the best sample")
+    return table
 
 
 def _title(row: Row) -> str:

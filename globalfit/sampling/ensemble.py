@@ -58,6 +58,7 @@ def advance(
     sampler = emcee.EnsembleSampler(
         walkers, dim, posterior.walk, moves=list(moves or default_moves()), vectorize=True, blobs_dtype=float
     )
+    sampler.log_prob_fn = posterior.walk  # without emcee's wrapper, which prints a traceback of any error
     first = emcee.State(
         state.coords, log_prob=state.log_prob, blobs=state.blobs, random_state=state.random, copy=True
     )

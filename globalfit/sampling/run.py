@@ -25,7 +25,8 @@ from globalfit.sampling.tempered import Population, tempered_start
 if TYPE_CHECKING:
     from globalfit.fit import Fit
 
-BLOCK = 64  # steps a block; the store's chunks have the same length
+BLOCK = 64  # steps a block at most; the store's chunks have the same length
+SECONDS = 1.0  # and no step begins later than this in a block: what is not yet stored is lost by a crash
 WATCHED = 32  # walkers used for the estimates shown while a run goes on
 LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
 FIRST_CHECK = 4 * BLOCK  # steps after which a chain is assessed for the first time
@@ -120,7 +121,7 @@ def run(
                 break
             limit = total or fit.sampler.max_steps
             count = min(BLOCK - state.step % BLOCK, limit - state.step)
-            block, state = advance(fit.posterior, state, count, stop=stop)
+            block, state = advance(fit.posterior, state, count, stop=stop, seconds=SECONDS)
             store.append(block, state)
             watch.see(block)
         store.finish(reason)

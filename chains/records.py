@@ -1,0 +1,140 @@
+"""What a journal holds: its header, blocks of steps with the state after them, ends of stretches."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.errors import ChainError
+from globalfit.sampling.state import Block, State
+
+_LENGTH = struct.Struct("<I")
+_BLOCK, _SEGMENT = b"B", b"S"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some stored steps and the state after them.
+
+    Attributes
+    ----------
+    values, log_prob, blobs, accepted
+        As in `Block`; there may be no step, before a run.
+    state : State
+        Where the chain goes on.
+    """
+
+    values: Array
+    log_prob: Array
+    blobs: Array
+    accepted: Array
+    state: State
+
+
+def encode(block: Block, state: State) -> bytes:
+    """Return the bytes of a block and the state after it.
+
+    The state is the block's last step with the random numbers and the density in walker coordinates added;
+    of the walker coordinates only the last are kept.
+    """
+    last = np.concatenate([block.blobs, block.values], axis=-1)[-1:]
+    kept = state.blobs[None] if not _same(last, state.blobs[None]) else np.empty((0, *state.blobs.shape))
+    arrays = (
+        block.values, block.log_prob, block.blobs, block.accepted, state.coords, state.log_prob, kept,
+    )  # fmt: skip
+    kind, keys, position, has_gauss, cached = state.random
+    head = {
+        "shapes": [array.shape for array in arrays],
+        "step": state.step,
+        "random": [kind, position, has_gauss, cached.hex()],
+        "keys": len(keys),
+    }
+    raw = (np.ascontiguousarray(array, dtype="<f8").data for array in arrays if array.size)
+    return b"".join([_BLOCK, _worded(head), *raw, np.asarray(keys, dtype="<u4").tobytes()])
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.shape == other.shape and one.tobytes() == np.ascontiguousarray(other).tobytes()
+
+
+def encode_start(state: State, blobs: int, accepted: Array) -> bytes:
+    """Return the bytes of the state in which a journal begins; `blobs` is their number a step and walker."""
+    walkers, dim = state.coords.shape
+    none = np.zeros((0, walkers, dim))
+    block = Block(none, none, np.zeros((0, walkers)), np.zeros((0, walkers, blobs)), accepted)
+    return encode(block, state)
+
+
+def encode_segment(segment: dict[str, Any]) -> bytes:
+    """Return the bytes of what is said of a stretch of a run when it ends."""
+    return _SEGMENT + _worded(segment)
+
+
+def encode_header(words: dict[str, Any], start: bytes) -> bytes:
+    """Return the bytes of a journal's header: what the chain is, and `start`, where it begins."""
+    return _worded(words) + start
+
+
+def decode_header(payload: bytes) -> tuple[dict[str, Any], Steps]:
+    """Return what the header says and the state in which the journal begins."""
+    words, place = _read_words(payload, 0)
+    found = decode(payload[place:])
+    if not isinstance(found, Steps):
+        raise _no_record("its header holds no state")
+    return words, found
+
+
+def decode(payload: bytes) -> Steps | dict[str, Any]:
+    """Return the steps, bit for bit, or the segment that a record holds.
+
+    Raises
+    ------
+    ChainError
+        If the bytes are neither.
+    """
+    words, place = _read_words(payload, 1)
+    if payload[:1] == _SEGMENT:
+        return words
+    if payload[:1] != _BLOCK:
+        raise _no_record(f"kind {payload[:1]!r}")
+    try:
+        arrays = []
+        for shape in words["shapes"]:
+            count = int(np.prod(shape))
+            arrays.append(np.frombuffer(payload, "<f8", count, place).reshape(shape).copy())
+            place += 8 * count
+        keys = np.frombuffer(payload, "<u4", words["keys"], place).copy()
+        values, log_prob, blobs, accepted, coords, density, kept = arrays
+        last = kept[0] if len(kept) else np.concatenate([blobs[-1], values[-1]], axis=-1)
+        kind, position, has_gauss, cached = words["random"]
+        random = (str(kind), keys, int(position), int(has_gauss), float.fromhex(cached))
+        state = State(coords, density, last, random, int(words["step"]))
+        return Steps(values, log_prob, blobs, accepted, state)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise _no_record(error) from error
+
+
+def _worded(words: dict[str, Any]) -> bytes:
+    text = json.dumps(words).encode()
+    return _LENGTH.pack(len(text)) + text
+
+
+def _read_words(payload: bytes, place: int) -> tuple[dict[str, Any], int]:
+    try:
+        (length,) = _LENGTH.unpack_from(payload, place)
+        begin = place + _LENGTH.size
+        words = json.loads(payload[begin : begin + length])
+    except (ValueError, struct.error) as error:
+        raise _no_record(error) from error
+    if not isinstance(words, dict):
+        raise _no_record("no table")
+    return words, begin + length
+
+
+def _no_record(why: object) -> ChainError:
+    return ChainError("journal", f"a record is not a block of steps: {why}", "see 'globalfit repair'")
