@@ -358,8 +358,8 @@ def campaign(size: float, seed: int = 1) -> Numbers:
             "damaged_journals": lambda: damaged_journals(
                 many, long, round(1000 * size), round(600 * size), seed
             ),
-            "disk_full": lambda: full_disk(few, short, errno.ENOSPC, max(1, round(1 / size))),
-            "disk_error": lambda: full_disk(few, short, errno.EIO, max(1, round(1 / size))),
+            "disk_full": lambda: full_disk(few, short, errno.ENOSPC, max(1, round(0.5 / size))),
+            "disk_error": lambda: full_disk(few, short, errno.EIO, max(1, round(0.5 / size))),
             "live_reads": lambda: live_reads(many, long, round(1000 * size)),
         }
         for part, function in parts.items():

@@ -26,6 +26,7 @@ from globalfit.scope import check_scope
 from globalfit.settings import check_settings
 from globalfit.tables import FitTable, ParameterTable
 from globalfit.ties import check_ties
+from globalfit.variants import option_that_adds
 
 # What a fit says of a parameter: its prior, its value, or the parameter it equals.
 Given: TypeAlias = Parameter | float | str
@@ -118,7 +119,8 @@ class _Parameters:
         self.defaults: dict[str, str] = {}
         for name, entry in table.parameters.items():
             if name not in self.known:
-                remedy = did_you_mean(name, self.known)
+                option = option_that_adds(model, name)
+                remedy = f"set {option} in [model]" if option else did_you_mean(name, self.known)
                 self.problems.refuse(self.problems.at("parameters"), f"unknown parameter '{name}'", remedy)
             elif (value := self.problems.attempt(self._given, self.known[name], entry)) is not None:
                 self.given[name] = value

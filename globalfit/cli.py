@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shlex
 import sys
 from enum import StrEnum
@@ -199,8 +200,11 @@ def run(
                 progress=line_,
                 notice=_say,
             )
-    except KeyboardInterrupt:
-        _say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+    except KeyboardInterrupt:  # before the first step, or the second one of two
+        if output.exists():
+            _say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+        else:
+            _say("interrupted before the first step; nothing was written")
         raise typer.Exit(130) from None
     if chain.interrupted:
         _say(f"interrupted; everything sampled is in {output}. To go on: {go_on}")
@@ -423,6 +427,9 @@ def _say(line: str) -> None:
 def main() -> NoReturn:
     """Run the command; errors of the user's input take one line each and exit code 1."""
     debug = "--debug" in sys.argv
+    # Batches of some hundred points are too small to share: a second BLAS thread only waits for the first.
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     try:
         app()
     except FitErrors as errors:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from globalfit.model import Model, probe
 from globalfit.one_point import as_batched
 from globalfit.registry import load, load_file
 from globalfit.testing import Finding, check_likelihood
+from globalfit.variants import variants
 
 
 def serving_model(cls: type[Any], likelihood: Likelihood) -> Model:
@@ -25,17 +25,11 @@ def serving_model(cls: type[Any], likelihood: Likelihood) -> Model:
     the default model if none does.
     """
     default: Model = cls()
-    extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
-    hints = get_type_hints(cls)
-    choices = [
-        {field.name: choice}
-        for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ())
-        if get_origin(hints[field.name]) is Literal
-        for choice in get_args(hints[field.name])
-    ]
-    for options in ({}, *choices):
-        with contextlib.suppress(GlobalfitError):
-            model: Model = cls(**options)
+    extra: tuple[str, ...] = ()
+    with contextlib.suppress(Exception):
+        extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
+    for _, model in variants(cls):
+        with contextlib.suppress(Exception):  # what is wrong with the likelihood its test will tell
             probe(model, tuple(likelihood.needs), extra)
             return model
     return default

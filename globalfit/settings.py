@@ -21,7 +21,7 @@ def check_settings(settings: SamplerTable, space: ParameterSpace, problems: Prob
     if settings.start == "point":
         _check_point(settings, space, problems)
     elif settings.point:
-        problems.refuse(place, "'point' is given, but start = 'prior'", "set start = 'point'")
+        problems.refuse(place, f"'point' is given, but start = '{settings.start}'", "set start = 'point'")
 
 
 def _check_point(settings: SamplerTable, space: ParameterSpace, problems: Problems) -> None:

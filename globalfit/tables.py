@@ -64,8 +64,9 @@ class SamplerTable(BaseModel):
         default=100_000, description="stop here, not converged, if the target is not reached"
     )
     target: TargetTable = TargetTable(ess=10_000)
-    start: Literal["prior", "point"] = Field(
-        default="prior", description="draws of the prior, or around a point"
+    start: Literal["prior", "tempered", "point"] = Field(
+        default="prior",
+        description="draws of the prior; a tempered population, which finds every mode; around a point",
     )
     point: dict[str, float] = Field(default_factory=dict, description="the start for start = 'point'")
     coordinates: dict[str, str] = Field(

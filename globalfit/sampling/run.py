@@ -20,6 +20,7 @@ from globalfit.sampling.ensemble import advance
 from globalfit.sampling.start import start
 from globalfit.sampling.state import Block, State
 from globalfit.sampling.stopping import LENGTH, Verdict, assess
+from globalfit.sampling.tempered import Population, tempered_start
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
@@ -80,6 +81,7 @@ class Progress:
     ess_wanted: int | None
     seconds: float
     seconds_left: float
+    start: str = ""  # how the start is doing, before the first step
     finished: str = ""  # "", "converged", "steps", "max-steps", "interrupted"
 
 
@@ -109,8 +111,7 @@ def run(
     state = store.state
     if state is None:
         seed = fit.sampler.seed if fit.sampler.seed is not None else secrets.randbits(64)
-        point = fit.sampler.point if fit.sampler.start == "point" else None
-        state = start(fit.posterior, fit.sampler.walkers, seed, point=point)
+        state = _first_state(fit, seed, progress)
         store.begin(state, seed)
     watch = _Watch(fit, store, state, total, wanted, progress)
     with interruptible() as stop:
@@ -126,6 +127,22 @@ def run(
         store.finish(reason)
         watch.show(reason)
     return reason
+
+
+def _first_state(fit: Fit, seed: int, progress: Callable[[Progress], None] | None) -> State:
+    walkers, settings = fit.sampler.walkers, fit.sampler
+    if settings.start != "tempered":
+        point = settings.point if settings.start == "point" else None
+        return start(fit.posterior, walkers, seed, point=point)
+
+    def show(now: Population) -> None:
+        if progress is not None:
+            stage = f"tempered start: stage {now.stage}, beta {now.beta:.3g}, acceptance {now.acceptance:.2f}"
+            nan = math.nan
+            progress(Progress(0, walkers, nan, nan, nan, None, None, time.monotonic() - begun, nan, stage))
+
+    begun = time.monotonic()
+    return tempered_start(fit.posterior, walkers, seed, progress=show)
 
 
 def _total(

@@ -127,7 +127,7 @@ def test_error_distribution(kind):
     ours = relic(dark).omega_h2
     exact = np.array([reference.reference(dark, i, rtol=1e-7) for i in range(n)])
     error = np.abs(ours / exact - 1)
-    assert np.median(error) < 3e-4
+    assert np.median(error) < (5e-4 if kind == "broad" else 3e-4)  # widths as large as masses: 3e-4
     assert error.max() < 5e-3
 
 

@@ -169,7 +169,7 @@ def test_progress_towards_a_target(toy):
     assert needed[0] == pytest.approx(seen[-1].steps, rel=0.5)  # from the first estimate on
     assert known[-1].seconds_left < known[0].seconds_left
     assert "ESS " in describe(seen[-1])
-    assert "/8000, converged after" in describe(seen[-1])
+    assert "/8000, target reached after" in describe(seen[-1])
 
 
 def test_a_block_ends_when_asked_or_when_time_is_up(toy):
