@@ -389,7 +389,7 @@ def table(found: Numbers) -> str:
     for part, what in (("disk_full", "disk full (ENOSPC)"), ("disk_error", "input/output error (EIO)")):
         full = found[part]
         rows += [
-            (f"{what} at each write and force in turn; stopped with one line",
+            (f"{what} from one write or force on; stopped with one line",
              f"{full['writes']}; {full['stopped_cleanly']}"),
             ("… acknowledged steps lost; not finished bit for bit afterwards",
              f"{full['lost']}; {full['not_resumed']}"),
