@@ -358,8 +358,8 @@ def campaign(size: float, seed: int = 1) -> Numbers:
             "damaged_journals": lambda: damaged_journals(
                 many, long, round(1000 * size), round(600 * size), seed
             ),
-            "disk_full": lambda: full_disk(few, short, errno.ENOSPC, max(1, round(1 / size))),
-            "disk_error": lambda: full_disk(few, short, errno.EIO, max(1, round(1 / size))),
+            "disk_full": lambda: full_disk(few, short, errno.ENOSPC, max(1, round(0.5 / size))),
+            "disk_error": lambda: full_disk(few, short, errno.EIO, max(1, round(0.5 / size))),
             "live_reads": lambda: live_reads(many, long, round(1000 * size)),
         }
         for part, function in parts.items():
@@ -389,7 +389,7 @@ def table(found: Numbers) -> str:
     for part, what in (("disk_full", "disk full (ENOSPC)"), ("disk_error", "input/output error (EIO)")):
         full = found[part]
         rows += [
-            (f"{what} at each write and force in turn; stopped with one line",
+            (f"{what} from one write or force on; stopped with one line",
              f"{full['writes']}; {full['stopped_cleanly']}"),
             ("… acknowledged steps lost; not finished bit for bit afterwards",
              f"{full['lost']}; {full['not_resumed']}"),

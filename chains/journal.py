@@ -247,7 +247,7 @@ class Journal:
     def remove(self) -> None:
         """Close and delete the journal: its content stands elsewhere, forced to the disk."""
         os.close(self._file)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
         sync_folder(self.path.parent)
 
 

@@ -355,10 +355,17 @@ class Store:
         complete = reason != "interrupted"
         self._publish(complete=complete)
         if complete:
-            self._journal.remove()
-            self._journal = None
-            base_of(self.path).unlink(missing_ok=True)
+            journal, self._journal = self._journal, None
             self._base, self._base_steps = self.path, self.steps
+            try:
+                journal.remove()
+                base_of(self.path).unlink(missing_ok=True)
+            except OSError as error:
+                raise ChainError(
+                    str(journal.path),
+                    f"cannot be removed: {error.strerror or error}",
+                    f"'{self.path}' is finished and whole; mend the disk",
+                ) from error
 
     def _segment(self, reason: str) -> dict[str, Any]:
         return {

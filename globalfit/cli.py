@@ -200,8 +200,11 @@ def run(
                 progress=line_,
                 notice=_say,
             )
-    except KeyboardInterrupt:
-        _say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+    except KeyboardInterrupt:  # before the first step, or the second one of two
+        if output.exists():
+            _say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+        else:
+            _say("interrupted before the first step; nothing was written")
         raise typer.Exit(130) from None
     if chain.interrupted:
         _say(f"interrupted; everything sampled is in {output}. To go on: {go_on}")

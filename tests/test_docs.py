@@ -23,6 +23,7 @@ GUIDES = (
     "fit-file.md",
     "reading-a-chain.md",
     "python.md",
+    "reliability.md",
 )
 PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *(DOCS / name for name in GUIDES)]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -151,3 +152,8 @@ def test_sampler_defaults_of_the_guide():
     for name in ("walkers", "max_steps"):
         default = SamplerTable.model_fields[name].default
         assert f"| `{name}` | {default:_}" in section or f"| `{name}` | {default}" in section
+
+
+def test_the_page_on_reliability_shows_the_campaign_as_it_was_kept():
+    kept = (ROOT / "benchmarks" / "results" / "reliability.md").read_text(encoding="utf-8")
+    assert kept in (DOCS / "reliability.md").read_text(encoding="utf-8")

@@ -529,3 +529,19 @@ def test_a_final_file_that_reads_back_wrong_does_not_replace_the_journal(going, 
     assert going.read_bytes() == view
     assert names(going.parent) == ["out.h5", "out.journal"]
     assert make_fit().run(going, steps=30).steps == 30
+
+
+def test_a_journal_that_cannot_be_removed_does_not_hide_that_the_chain_is_finished(
+    going, make_fit, monkeypatch
+):
+    def fails(folder):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("globalfit.chains.journal.sync_folder", fails)
+        with pytest.raises(
+            ChainError, match=r"out.journal: cannot be removed: .*'.*out.h5' is finished and whole"
+        ):
+            make_fit().run(going, steps=40)
+    assert Chain.open(going).attributes["complete"]
+    assert make_fit().run(going, steps=40).steps == 40
