@@ -159,7 +159,7 @@ class AppearanceDensity:
 def _cholesky(matrices: Array) -> Array:
     """Return lower Cholesky factors (n, k, k); nan where a matrix is not positive definite."""
     try:
-        roots: Array = np.linalg.cholesky(matrices)
+        roots = np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
     except np.linalg.LinAlgError:
         roots = np.full_like(matrices, np.nan)
         for i, each in enumerate(matrices):  # rare: one of the batch is not
