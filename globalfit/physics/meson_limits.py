@@ -162,6 +162,6 @@ def _integral(m_meson: float, m_l: float, m: Array, charge_lepton: float, differ
     p_a = np.sqrt(np.maximum(e_a**2 - a**2, 0.0))
     t = a**2 + 2.0 * e_n * (e_a + p_a * _X_INNER)  # (nu + A')^2
     inner = (squared_amplitude(m_meson, m_l, a, s, t, charge_lepton, difference) * _W_INNER).sum(axis=2)
-    jacobian = (2.0 * e_n * p_a * 2.0 * root * width * u)[:, :, 0]  # dt ds over the two unit intervals
+    jacobian = (2.0 * e_n * p_a * 4.0 * root * width * u)[:, :, 0]  # dt ds over the two unit intervals
     result: Array = (inner * jacobian) @ (0.5 * _W_OUTER)
     return result
