@@ -1,4 +1,4 @@
-"""Time per point of the MiniBooNE likelihood against the 38 x 38 form, in one run on one thread.
+"""Processor time per point of the MiniBooNE likelihood against the 38 x 38 form, in one run on one thread.
 
 Run from the top of a checkout: ``OPENBLAS_NUM_THREADS=1 python benchmarks/miniboone.py``.
 """
@@ -6,7 +6,7 @@ Run from the top of a checkout: ``OPENBLAS_NUM_THREADS=1 python benchmarks/minib
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 
@@ -47,9 +47,9 @@ def microseconds(function: Callable[[Array], Array], signal: Array) -> float:
     """Return the shortest of nine times per point."""
     times = []
     for _ in range(9):
-        begin = perf_counter()
+        begin = process_time()
         function(signal)
-        times.append(perf_counter() - begin)
+        times.append(process_time() - begin)
     return 1e6 * min(times) / len(signal)
 
 

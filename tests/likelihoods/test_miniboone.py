@@ -248,6 +248,11 @@ def test_one_bin_of_any_size_is_finite() -> None:
         assert np.isfinite(MiniBooNE().log_likelihood(prediction(signal))).all()
 
 
+def test_combs_of_100_events_are_finite() -> None:
+    signal = 100.0 * (np.random.default_rng(8).random((4000, 22)) < 0.5)
+    assert np.isfinite(MiniBooNE().log_likelihood(prediction(signal))).all()
+
+
 def test_nan_stays_nan_for_its_point_alone() -> None:
     signal = np.ones((3, 22))
     signal[1, 4] = np.nan
