@@ -26,7 +26,7 @@ TABLE_1 = record("miniboone.toml", "miniboone-2020", "test")["published"]
 NU, NUBAR = slice(0, 9), slice(11, 20)  # 200 < E_nu^QE < 1250 MeV
 
 # Fluxes of the MiniBooNE flux release (Phys. Rev. D 79 (2009) 072002, arXiv:0806.1449), /cm^2/POT in bins of
-# 200 MeV, summed from its 50 MeV bins: nu_mu in neutrino, nubar_mu in antineutrino mode, up to 3 GeV.
+# 200 MeV: nu_mu in neutrino, nubar_mu in antineutrino mode, up to 3 GeV.
 FLUX_NU = np.array(
     [3.53, 7.47, 8.97, 8.9, 7.75, 5.99, 4.05, 2.36, 1.23, 0.604, 0.306, 0.171, 0.11, 0.083, 0.0681]
 ) * 1e-11  # fmt: skip
