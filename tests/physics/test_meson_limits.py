@@ -24,8 +24,8 @@ RIGHT, LEFT = 0.5 * (np.eye(4) + GAMMA5), 0.5 * (np.eye(4) - GAMMA5)
 METRIC = np.diag([1.0, -1.0, -1.0, -1.0])
 GEV = 1000.0
 
-# BR x (f/GeV)^2 with first-generation charges from a separate calculation (m_A' in MeV, pi -> e, pi -> mu with
-# the muon charged, with the electron charged, K -> e, K -> mu with the muon charged, with the electron charged)
+# BR x (f/GeV)^2 with first-generation charges, from a separate calculation: m_A' in MeV, pi -> e, pi -> mu
+# (muon charged, electron charged), K -> e, K -> mu (muon charged, electron charged)
 TABLE = [
     (1, 1.923e-4, 2.396e-6, 3.540e-6, 9.608e-4, 7.180e-4, 7.179e-4),
     (5, 1.923e-4, 2.316e-6, 2.621e-6, 9.608e-4, 7.200e-4, 7.173e-4),
