@@ -18,9 +18,10 @@ MEV2_CM2 = GEV2_CM2 * 1e6
 def t_quadrature(
     energy: Array, m_in: float, m_out: float, m_mediator: float, part: Scatterer, nodes: int
 ) -> tuple[Array, Array]:
-    """Return nodes t (nE, nodes) in MeV^2 and weights (nE, nodes) of an integral over t; zero weights where closed.
+    """Return nodes t (nE, nodes) in MeV^2 and weights (nE, nodes) of an integral over t.
 
-    Gauss-Legendre in ln(mu^2 - t), where 1/mu^2 sums the scales of propagator and form factor.
+    Gauss-Legendre in ln(mu^2 - t), where 1/mu^2 sums the scales of propagator and form factor;
+    weights are zero where the process is closed.
     """
     forward, backward = two_body.t_limits(energy, m_in, m_out, part.mass)
     backward = np.maximum(backward, np.minimum(forward, -part.reach))
@@ -68,7 +69,9 @@ def photon_cross_section(
 def upscattering_cross_section(
     energy: Array, m_chi: float, m_chi_prime: float, m_mediator: float, part: Scatterer, *, nodes: int = 64
 ) -> Array:
-    """Return sigma(chi N -> chi' N) in cm^2 per scatterer at unit charge and unit couplings; zero below threshold.
+    """Return sigma(chi N -> chi' N) in cm^2 per scatterer at unit charge and unit couplings.
+
+    Zero below threshold.
 
     Parameters
     ----------

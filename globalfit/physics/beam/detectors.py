@@ -26,7 +26,8 @@ class Detector:
     ----------
     name : str
     composition : mapping of str to float
-        Number of nuclei by symbol, in the volume over which the flux is averaged and to which the efficiency refers.
+        Number of nuclei by symbol, in the volume over which the flux is averaged and to which the
+        efficiency refers.
     response : Response
     enuqe, evis, costheta : tuple of float
         Bin edges (MeV, MeV, none), increasing.
@@ -75,17 +76,17 @@ OIL_MOLAR_MASS = 14.0266  # g/mol of CH2
 # Efficiency for photons and electrons at generated energy, fiducial cut included, relative to the whole tank:
 # MiniBooNE data release of 2012 (arXiv:1207.4809), at the centres of its bins; systematic error 15 %.
 MINIBOONE_EFFICIENCY = (
-    (50.0, 0.0), (150.0, 0.089), (250.0, 0.135), (350.0, 0.139), (450.0, 0.131), (550.0, 0.123), (650.0, 0.116),
-    (750.0, 0.106), (850.0, 0.102), (950.0, 0.095), (1050.0, 0.089), (1200.0, 0.082), (1400.0, 0.073),
-    (1600.0, 0.067), (1800.0, 0.052), (2000.0, 0.026),
+    (50.0, 0.0), (150.0, 0.089), (250.0, 0.135), (350.0, 0.139), (450.0, 0.131), (550.0, 0.123),
+    (650.0, 0.116), (750.0, 0.106), (850.0, 0.102), (950.0, 0.095), (1050.0, 0.089),
+    (1200.0, 0.082), (1400.0, 0.073), (1600.0, 0.067), (1800.0, 0.052), (2000.0, 0.026),
 )  # fmt: skip
 
 MINIBOONE = Detector(
     name="miniboone",
     # 805.8 t of CH2: a sphere of 610.6 cm at 0.845 g/cm^3 (NIM A 599 (2009) 28)
     composition=nuclei_in(805.8, OIL, OIL_MOLAR_MASS),
-    # resolutions: J. Phys. Conf. Ser. 120 (2008) 052003 as parametrised in the code of arXiv:2308.02543; pairs:
-    # the same code; threshold: arXiv:2006.16883
+    # resolutions: J. Phys. Conf. Ser. 120 (2008) 052003 as parametrised in the code of arXiv:2308.02543;
+    # pairs: the same code; threshold: arXiv:2006.16883
     response=Response(
         efficiency=MINIBOONE_EFFICIENCY,
         energy_stochastic=0.12,
@@ -102,15 +103,16 @@ MINIBOONE = Detector(
     window=(200.0, 1250.0),
 )
 
-# 72.2 t in the fiducial volume, electron efficiency 0.42 flat [unconfirmed]; no smearing, 20-60 and 60-200 MeV
+# 72.2 t in the fiducial volume, electron efficiency 0.42 flat and 7 % energy resolution at 52.8 MeV
+# [both unconfirmed]
 LSND = Detector(
     name="lsnd",
     composition=nuclei_in(72.2, OIL, OIL_MOLAR_MASS),
-    response=Response(efficiency=((0.0, 0.42), (1000.0, 0.42))),
+    response=Response(efficiency=((0.0, 0.42), (1000.0, 0.42)), energy_stochastic=0.0161),
     evis=(20.0, 60.0, 200.0),
 )
 
-# 85 t of active argon, peak efficiency of the 1 photon 0 proton selection (arXiv:2110.00409), no energy dependence
+# 85 t of active argon, peak efficiency of the 1 photon 0 proton selection (arXiv:2110.00409)
 MICROBOONE = Detector(
     name="microboone",
     composition=nuclei_in(85.0, {"Ar": 1}, 39.948),

@@ -54,7 +54,7 @@ def decay_in_flight(
 ) -> Array:
     """Return the probability (n, nE) to decay within `length` metres after `distance` metres.
 
-    Parameters as for `survival`; multiplied with flux, area and branching ratio it gives decays in the detector.
+    Parameters as for `survival`; times flux, area and branching ratio it gives decays in a detector.
     """
     within = -np.expm1(-_decay_lengths(m, width, length, energies))
     return np.where(

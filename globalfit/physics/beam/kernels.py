@@ -1,9 +1,9 @@
 """Kernels: cross-section folded with response, from the energy of a beam particle to binned observables.
 
-A kernel is {observable: K (parts, nE, bins)} in cm^2 at unit charge and unit couplings, one row for each energy of
-the grid and one part for each of `detector.parts`; events = POT x flux H (nE,) @ K, summed over parts with
-`nuclei.charge_weights`, times the couplings squared. Kernels depend on masses alone. They are the reference path:
-what is shipped as tables is built from them and compared with them.
+A kernel is {observable: K (parts, nE, bins)} in cm^2 at unit charge and unit couplings, one row for each
+energy of the grid and one part for each of `detector.parts`; events = POT x flux H (nE,) @ K, summed over
+parts with `nuclei.charge_weights`, times the couplings squared. Kernels depend on masses alone. They are the
+reference path: what is shipped as tables is built from them and compared with them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from globalfit.physics.beam.nuclei import Scatterer
 from globalfit.physics.beam.two_body import outgoing_cosine, outgoing_energy
 
 OBSERVABLES = ("enuqe", "evis", "costheta")
-RADIAL, AZIMUTHAL = 4, 4  # deflections of a photon
+RADIAL, AZIMUTHAL = 3, 4  # deflections of a photon
 ROWS = 8  # energies a block, bounds the memory
 
 
@@ -69,7 +69,7 @@ def photon_kernel(
         If process or vertex is unknown.
     """
     radius, azimuth, share = rs.deflections(RADIAL, AZIMUTHAL)
-    ring, _, ring_share = rs.deflections(3 * RADIAL, 1)
+    ring, _, ring_share = rs.deflections(4 * RADIAL, 1)
     response, wanted = detector.response, _wanted(detector, observables)
 
     def fill(part: Scatterer, e: Array) -> dict[str, Array]:
@@ -180,7 +180,7 @@ def pair_kernel(
 
 def weighted(kernel: Array, weights: Array) -> Array:
     """Return the kernel summed over parts (..., nE, bins) for squared charges (..., parts)."""
-    return np.einsum("...p,peb->...eb", weights, kernel)
+    return np.asarray(np.einsum("...p,peb->...eb", weights, kernel))
 
 
 def _wanted(detector: Detector, observables: Sequence[str]) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ def _rows(
 
 
 def _rotated(points: Array, rows: Array, nodes: int) -> Array:
-    """Return `points` (s, d) rotated by an amount of its own for each row and node, shape (rows, nodes, s, d).
+    """Return `points` (s, d) rotated anew for each row and node, shape (rows, nodes, s, d).
 
     The amounts are multiples of powers of the root of x^(d+1) = x + 1: deterministic, equidistributed, and
     independent of masses, so that errors of the points average out over the spectrum and stay smooth.

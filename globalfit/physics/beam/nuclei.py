@@ -23,8 +23,8 @@ Part = Literal["coherent", "incoherent", "free"]
 U_MEV = 931.49410372  # atomic mass unit, CODATA 2022
 FM = 1e-15 / HBARC_MEV_M  # one fermi in 1/MeV
 
-# Symbol: (Z, A, atomic mass in u) of the most abundant isotope; AME2020, M. Wang et al., Chin. Phys. C 45 (2021)
-# 030003. A detector's natural isotopes are represented by that one.
+# Symbol: (Z, A, atomic mass in u) of the most abundant isotope; AME2020, M. Wang et al., Chin. Phys. C 45
+# (2021) 030003. A detector's natural isotopes are represented by that one.
 ISOTOPES: dict[str, tuple[int, int, float]] = {
     "H": (1, 1, 1.00782503190),
     "Be": (4, 9, 9.01218306),

@@ -1,7 +1,8 @@
 """The excited state's decay chi' -> chi e+ e-: through an on-shell vector, or a virtual one.
 
-All decays are isotropic and unpolarised. With the invariant mass q of the pair and its energy in the laboratory
-everything a detector needs follows: energies of the leptons from one more angle, their opening angle from q.
+All decays are isotropic and unpolarised. With the invariant mass q of the pair and its energy in the
+laboratory everything a detector needs follows: energies of the leptons from one more angle, their opening
+angle from q.
 Energies and masses in MeV.
 """
 

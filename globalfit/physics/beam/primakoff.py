@@ -1,15 +1,16 @@
-"""Long-lived particles that turn into a photon on a nucleus: dark inverse Primakoff scattering X N -> gamma N.
+"""Long-lived particles that turn into a photon on a nucleus: dark inverse Primakoff scattering.
 
 Processes by name, with the part of the Lagrangian that makes the vertex:
 
-* "scalar", "pseudoscalar": phi N -> gamma N through a vector Z', (lambda/4) phi F'F or (lambda/4) a F' Ftilde.
-  Both give the same rate.
+* "scalar", "pseudoscalar": phi N -> gamma N through a vector Z', (lambda/4) phi F'F or (lambda/4) a F'
+  Ftilde. Both give the same rate.
 * "vector-scalar", "vector-pseudoscalar": X N -> gamma N through a scalar or pseudoscalar that couples to the
   nucleon with Nbar N or i Nbar gamma5 N, (lambda/4) phi X F.
 
 `vertex` says what "+ h.c." means: "doubled" (default) adds the real term to itself and the vertex is
-lambda [(k.k')(e.e') - (k.e')(k'.e)]; "single" keeps lambda/4 and the vertex has lambda/2, a quarter of the rate.
-Energies and masses in MeV. Everything is at unit (charge x g_n x lambda), lambda in 1/MeV, without form factor.
+lambda [(k.k')(e.e') - (k.e')(k'.e)]; "single" keeps lambda/4, the vertex has lambda/2, a quarter of the rate.
+Energies and masses in MeV. Everything is at unit (charge x g_n x lambda), lambda in 1/MeV, without form
+factor.
 Traces that check every formula: tests/physics/beam/test_kernel_amplitudes.py.
 """
 
@@ -85,9 +86,10 @@ def differential_cross_section(
     Parameters as for `squared_amplitude`; the caller keeps t within `two_body.t_limits`.
     """
     flux = 64.0 * pi * np.asarray(m_target) ** 2 * (energy**2 - np.asarray(m_x) ** 2)
-    return squared_amplitude(process, t, energy, m_x, m_mediator, m_target, vertex=vertex) / flux
+    amplitude = squared_amplitude(process, t, energy, m_x, m_mediator, m_target, vertex=vertex)
+    return np.asarray(amplitude / flux)
 
 
 def heavy_target_limit(t: Array, m_mediator: Array | float, *, vertex: str = "doubled") -> Array:
-    """Return d sigma/dt of a massless scalar on an infinitely heavy target at E^2 >> -t: -t/16 pi (t - m^2)^2."""
+    """Return d sigma/dt of a massless scalar on a heavy target, E^2 >> -t: -t/16 pi (t - m^2)^2."""
     return np.asarray(VERTICES[vertex] * -t / (16.0 * pi * (t - np.asarray(m_mediator) ** 2) ** 2))

@@ -1,8 +1,8 @@
 """From a true electromagnetic shower to what a detector reconstructs: E_nu^QE, E_vis and cos theta bins.
 
-The energy is smeared analytically (a Gaussian integral between bin edges, which E_nu^QE at fixed angle maps to
-edges in visible energy), so that predictions are smooth in masses and energies. Directions are smeared by a
-Gaussian deflection per transverse axis: deflection = radius x sigma(E), radius Rayleigh distributed, azimuth flat.
+The energy is smeared analytically (a Gaussian integral between bin edges, which E_nu^QE at fixed angle maps
+to edges in visible energy), so that predictions are smooth in masses and energies. Directions are smeared by
+a Gaussian deflection per transverse axis: radius x sigma(E), radius Rayleigh distributed, azimuth flat.
 Energies in MeV; leading axes broadcast, bins are the last axis.
 """
 
@@ -72,7 +72,8 @@ class Response:
 
     def energy_error(self, energy: Array) -> Array:
         """Return sigma_E in MeV at true energies, same shape; at least 1e-3 MeV, so that it can divide."""
-        return np.maximum(self.energy_stochastic * np.sqrt(1e3 * energy) + self.energy_constant, 1e-3)
+        error = self.energy_stochastic * np.sqrt(1e3 * energy) + self.energy_constant
+        return np.asarray(np.maximum(error, 1e-3))
 
     def angle_error(self, energy: Array) -> Array:
         """Return the deflection per transverse axis in radians at true energies, same shape."""
@@ -88,10 +89,10 @@ class Response:
 def enuqe(energy: Array, cosine: Array) -> Array:
     """Return E_nu^QE in MeV of an electron-like shower; negative where no neutrino gives energy and angle."""
     momentum = np.sqrt(np.maximum(energy**2 - M_E**2, 0.0))
-    return (M_NEUTRON * energy - QE_OFFSET) / (M_NEUTRON - energy + momentum * cosine)
+    return np.asarray((M_NEUTRON * energy - QE_OFFSET) / (M_NEUTRON - energy + momentum * cosine))
 
 
-def visible_energy(e_nu: Array, cosine: Array) -> Array:
+def visible_energy(e_nu: Array | float, cosine: Array) -> Array:
     """Return the visible energy in MeV that reconstructs to E_nu^QE at an angle: the inverse for p = E.
 
     Increasing in `e_nu`, so bin edges map to bin edges; m_e^2/2E^2 (below 1e-5 above 120 MeV) is neglected.
@@ -102,7 +103,8 @@ def visible_energy(e_nu: Array, cosine: Array) -> Array:
 def deflect(cosine: Array, angle: Array, azimuth: Array) -> Array:
     """Return cos theta after a deflection by `angle` (radians) at `azimuth` around the true direction."""
     sine = np.sqrt(np.maximum(1.0 - cosine**2, 0.0))
-    return np.clip(cosine * np.cos(angle) - sine * np.sin(angle) * np.cos(azimuth), -1.0, 1.0)
+    deflected = cosine * np.cos(angle) - sine * np.sin(angle) * np.cos(azimuth)
+    return np.asarray(np.clip(deflected, -1.0, 1.0))
 
 
 def deflections(radial: int, azimuthal: int) -> tuple[Array, Array, Array]:
@@ -137,7 +139,7 @@ def enuqe_probability(energy: Array, cosine: Array, edges: Array, response: Resp
 def evis_probability(
     energy: Array, cosine: Array, edges: Array, window: tuple[float, float] | None, response: Response
 ) -> Array:
-    """Return the probability (..., bins) to reconstruct into E_vis bins, above threshold, E_nu^QE in `window`."""
+    """Return the probability (..., bins) of E_vis bins, above threshold and with E_nu^QE in `window`."""
     low, high = _window(cosine, window, response)
     limits = np.clip(np.asarray(edges), low[..., None], high[..., None])
     return _between(energy, limits, response)
@@ -151,7 +153,7 @@ def cosine_probability(
     window: tuple[float, float] | None,
     response: Response,
 ) -> Array:
-    """Return the probability (..., bins) to reconstruct into cos theta bins, above threshold, E_nu^QE in `window`.
+    """Return the probability (..., bins) of cos theta bins, above threshold and with E_nu^QE in `window`.
 
     Parameters
     ----------
@@ -182,8 +184,8 @@ def cosine_probability(
 def _window(cosine: Array, window: tuple[float, float] | None, response: Response) -> tuple[Array, Array]:
     if window is None:
         return np.full_like(cosine, response.threshold), np.full_like(cosine, np.inf)
-    low = np.maximum(visible_energy(np.float64(window[0]), cosine), response.threshold)
-    return low, np.maximum(visible_energy(np.float64(window[1]), cosine), low)
+    low = np.maximum(visible_energy(window[0], cosine), response.threshold)
+    return low, np.maximum(visible_energy(window[1], cosine), low)
 
 
 def _between(energy: Array, limits: Array, response: Response) -> Array:

@@ -22,13 +22,13 @@ def t_limits(
 ) -> tuple[Array, Array]:
     """Return (forward, backward) limits of t, forward being nearer to zero; equal below threshold.
 
-    In the centre of mass t = (m_1^2 - m_3^2)^2/4s - (p* -+ k*)^2, where p* - k* is written without cancellation.
+    In the centre of mass t = (m_1^2 - m_3^2)^2/4s - (p* -+ k*)^2, p* - k* without cancellation.
     """
     E, m_1, m_3, M = (np.asarray(x, dtype=np.float64) for x in (energy, m_in, m_out, m_target))
     s = M**2 + m_1**2 + 2.0 * M * E
     p = np.sqrt(np.maximum((s - (m_1 + M) ** 2) * (s - (m_1 - M) ** 2), 0.0) / (4.0 * s))
     k = np.sqrt(np.maximum((s - (m_3 + M) ** 2) * (s - (m_3 - M) ** 2), 0.0) / (4.0 * s))
-    open_ = (E > m_1) & (s > (m_3 + M) ** 2)
+    open_ = (m_1 < E) & (s > (m_3 + M) ** 2)
     total = np.where(open_, p + k, 1.0)
     difference = (m_1**2 - m_3**2) * (m_1**2 + m_3**2 - 2.0 * s - 2.0 * M**2) / (4.0 * s * total)
     offset = (m_1**2 - m_3**2) ** 2 / (4.0 * s)
