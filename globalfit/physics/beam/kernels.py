@@ -143,7 +143,7 @@ def pair_kernel(
     response, wanted = detector.response, _wanted(detector, observables)
     if m_on_shell is not None:
         pair_decay.require_on_shell(m_chi, m_chi_prime, m_on_shell)
-    sobol = qmc.Sobol(6, scramble=False).random_base2(round(np.log2(points))) + 0.5 / points
+    sobol = qmc.Sobol(5, scramble=False).random_base2(round(np.log2(points))) + 0.5 / points
     index = {e: i for i, e in enumerate(np.asarray(energies).tolist())}
 
     def fill(part: Scatterer, e: Array) -> dict[str, Array]:
@@ -163,10 +163,9 @@ def pair_kernel(
         )
         pair, tilt = pair_decay.pair_in_flight(excited, q, 2.0 * u[..., 1] - 1.0, m_chi, m_chi_prime)
         true = rs.deflect(cosine, np.arccos(np.clip(tilt, -1.0, 1.0)), 2.0 * pi * u[..., 2])
-        one = response.one_ring(*pair_decay.leptons(pair, q, 2.0 * u[..., 3] - 1.0))
-        weight = weight[..., None] * one * response.efficiency_at(pair) / points
-        radius = np.sqrt(-2.0 * np.log(u[..., 4]))
-        seen = rs.deflect(true, radius * response.angle_error(pair), 2.0 * pi * u[..., 5])
+        weight = weight[..., None] * response.one_ring(pair, q) * response.efficiency_at(pair) / points
+        radius = np.sqrt(-2.0 * np.log(u[..., 3]))
+        seen = rs.deflect(true, radius * response.angle_error(pair), 2.0 * pi * u[..., 4])
         out = _observed(detector, wanted, pair, seen, weight)
         if "costheta" in wanted:
             p = rs.cosine_probability(

@@ -1,9 +1,7 @@
 """The excited state's decay chi' -> chi e+ e-: through an on-shell vector, or a virtual one.
 
-All decays are isotropic and unpolarised. With the invariant mass q of the pair and its energy in the
-laboratory everything a detector needs follows: energies of the leptons from one more angle, their opening
-angle from q.
-Energies and masses in MeV.
+All decays are isotropic and unpolarised, so the invariant mass q of the pair and its momentum in the
+laboratory say all that a detector needs (`Response.one_ring` has the leptons). Energies and masses in MeV.
 """
 
 from __future__ import annotations
@@ -112,23 +110,6 @@ def pair_in_flight(
     across2 = k**2 * (1.0 - cos_pair**2)
     momentum = np.sqrt(along**2 + across2)
     return e_pair, along / np.where(momentum > 0.0, momentum, 1.0)
-
-
-def leptons(e_pair: Array, q: Array, cos_lepton: Array) -> tuple[Array, Array, Array]:
-    """Return the energies of the two leptons and the cosine of their opening angle in the laboratory.
-
-    Parameters
-    ----------
-    e_pair, q : array (...)
-        Energy and invariant mass of the pair.
-    cos_lepton : array (...)
-        Cosine of one lepton's direction in the frame of the pair.
-    """
-    p_star = np.sqrt(np.maximum(0.25 * q**2 - M_E**2, 0.0))
-    swing = np.sqrt(np.maximum(e_pair**2 - q**2, 0.0)) / q * p_star * cos_lepton
-    e_1, e_2 = 0.5 * e_pair + swing, 0.5 * e_pair - swing
-    p_1, p_2 = (np.sqrt(np.maximum(e**2 - M_E**2, 1e-12)) for e in (e_1, e_2))
-    return e_1, e_2, np.clip((e_1 * e_2 - 0.5 * q**2 + M_E**2) / (p_1 * p_2), -1.0, 1.0)
 
 
 def _masses(m_chi: float, m_chi_prime: float, m_vector: float, nodes: int) -> tuple[Array, Array]:

@@ -38,8 +38,13 @@ class Response:
     threshold : float
         Least reconstructed visible energy in MeV.
     ring_angle, ring_energy : float
-        A pair counts as one ring if it opens by less than `ring_angle` degrees or one lepton has less than
-        `ring_energy` MeV.
+        A pair counts as one ring if it opens by less than `ring_angle` degrees (at most 90, or 180: any) or
+        one lepton has less than `ring_energy` MeV.
+
+    Raises
+    ------
+    GlobalfitError
+        If a field is out of range.
     """
 
     efficiency: tuple[tuple[float, float], ...]
@@ -64,6 +69,10 @@ class Response:
         for name in ("energy_stochastic", "energy_constant", "threshold", "ring_angle", "ring_energy"):
             if not getattr(self, name) >= 0.0:
                 raise GlobalfitError("response", f"'{name}' = {getattr(self, name)}", "give zero or more")
+        if self.ring_angle > 90.0 and self.ring_angle != 180.0:
+            raise GlobalfitError(
+                "response", f"'ring_angle' = {self.ring_angle}", "give 0 to 90, or 180 for any"
+            )
 
     def efficiency_at(self, energy: Array) -> Array:
         """Return the efficiency at true energies in MeV, same shape."""
@@ -80,10 +89,32 @@ class Response:
         degrees = self.angle_constant - self.angle_log * np.log(1e-3 * energy)
         return np.asarray(np.deg2rad(np.maximum(degrees, 0.0)))
 
-    def one_ring(self, energy_1: Array, energy_2: Array, cos_opening: Array) -> Array:
-        """Return 1.0 where two leptons look like one shower, else 0.0."""
-        merged = cos_opening > np.cos(np.deg2rad(min(self.ring_angle, 180.0)))
-        return np.asarray((merged | (np.minimum(energy_1, energy_2) < self.ring_energy)).astype(np.float64))
+    def one_ring(self, energy: Array, mass: Array) -> Array:
+        """Return the share of isotropic decays to e+ e- that look like one shower.
+
+        With x the product of the leptons' energies, both conditions cut on x alone, and x falls with the
+        cosine c of a lepton's direction in the frame of the pair: the pair is narrow at |c| < c_narrow,
+        asymmetric at |c| > c_asymmetric.
+
+        Parameters
+        ----------
+        energy, mass : array (...)
+            Energy and invariant mass of the pair in MeV.
+        """
+        if self.ring_angle == 180.0:
+            return np.ones(np.broadcast_shapes(energy.shape, mass.shape))
+        cosine2 = np.cos(np.deg2rad(self.ring_angle)) ** 2
+        sine2 = max(1.0 - cosine2, 1e-30)
+        a = 0.5 * mass**2 - M_E**2
+        # (x - a)^2 = cos^2 p_1^2 p_2^2, p_1^2 p_2^2 = x^2 + 2 m_e^2 x - m_e^2 E^2 + m_e^4: the larger root
+        half = a + cosine2 * M_E**2
+        root = half**2 - sine2 * (a**2 + cosine2 * M_E**2 * (energy**2 - M_E**2))
+        narrow = np.where(root > 0.0, (half + np.sqrt(np.maximum(root, 0.0))) / sine2, -np.inf)
+        momenta = np.maximum(energy**2 - mass**2, 0.0) * np.maximum(0.25 - (M_E / mass) ** 2, 0.0)
+        swing = np.sqrt(np.maximum(momenta, 1e-12))
+        c_narrow = np.sqrt(np.maximum(0.25 * energy**2 - narrow, 0.0)) / swing
+        c_asymmetric = np.maximum(0.5 * energy - self.ring_energy, 0.0) / swing
+        return np.asarray(1.0 - np.maximum(np.minimum(c_asymmetric, 1.0) - np.minimum(c_narrow, 1.0), 0.0))
 
 
 def enuqe(energy: Array, cosine: Array) -> Array:

@@ -11,6 +11,7 @@ from globalfit.constants import M_E
 from globalfit.errors import GlobalfitError
 from globalfit.physics import decays
 from globalfit.physics.beam import pair_decay as pd
+from globalfit.physics.beam.response import Response
 
 
 def test_spectrum_is_a_chain_of_two_decays() -> None:
@@ -64,7 +65,6 @@ def test_pair_and_leptons_against_explicit_boosts() -> None:
     q = rng.uniform(2.0 * M_E, 42.0, n)
     c_pair, c_lepton, phi = rng.uniform(-1, 1, n), rng.uniform(-1, 1, n), rng.uniform(0, 2 * np.pi, n)
     e_pair, cosine = pd.pair_in_flight(np.full(n, energy), q, c_pair, m, m_prime)
-    e_1, e_2, opening = pd.leptons(e_pair, q, c_lepton)
 
     k = np.sqrt(((m + m_prime) ** 2 - q**2) * ((m_prime - m) ** 2 - q**2)) / (2.0 * m_prime)
     rest = np.stack([np.hypot(k, q), k * np.sqrt(1 - c_pair**2), 0 * k, k * c_pair], axis=-1)
@@ -84,7 +84,8 @@ def test_pair_and_leptons_against_explicit_boosts() -> None:
     third = np.cross(axis, other)
     p = np.sqrt(q**2 / 4 - M_E**2)
     across = p * np.sqrt(1 - c_lepton**2)
-    lepton, partner = [], []
+    lepton: list[np.ndarray] = []
+    partner: list[np.ndarray] = []
     for sign, store in ((1.0, lepton), (-1.0, partner)):
         along = (lab[:, 0] * sign * p * c_lepton + momentum * q / 2) / q
         e = (lab[:, 0] * q / 2 + momentum * sign * p * c_lepton) / q
@@ -92,12 +93,37 @@ def test_pair_and_leptons_against_explicit_boosts() -> None:
             np.cos(phi)[:, None] * other + np.sin(phi)[:, None] * third
         )
         store.extend([e, vector])
-    assert e_1 == pytest.approx(lepton[0], rel=1e-10)
-    assert e_2 == pytest.approx(partner[0], rel=1e-10)
-    expected = np.sum(lepton[1] * partner[1], axis=1) / (
+    opening = np.sum(lepton[1] * partner[1], axis=1) / (
         np.linalg.norm(lepton[1], axis=1) * np.linalg.norm(partner[1], axis=1)
     )
-    assert opening == pytest.approx(expected, abs=1e-7)
+    assert lepton[0] + partner[0] == pytest.approx(e_pair, rel=1e-12)
+    for angle, least in ((13.0, 30.0), (13.0, 0.0), (40.0, 10.0), (0.0, 60.0)):
+        response = Response(efficiency=((0.0, 1.0), (1.0, 1.0)), ring_angle=angle, ring_energy=least)
+        merged = (opening > np.cos(np.deg2rad(angle))) | (np.minimum(lepton[0], partner[0]) < least)
+        share = response.one_ring(e_pair, q)
+        error = np.sqrt(np.sum(share * (1.0 - share)))
+        assert abs(np.sum(merged) - np.sum(share)) < 4.0 * error + 1e-9
+
+
+def test_one_ring_against_a_scan_of_directions() -> None:
+    c = (np.arange(20_000) + 0.5) / 20_000
+    for angle, least, energy, q in (
+        (13.0, 30.0, 300.0, 17.0),
+        (13.0, 30.0, 160.0, 40.0),
+        (13.0, 0.0, 400.0, 41.0),
+        (60.0, 20.0, 90.0, 30.0),
+        (13.0, 30.0, 250.0, 1.03),
+    ):
+        swing = np.sqrt(energy**2 - q**2) / q * np.sqrt(q**2 / 4 - M_E**2) * c
+        e_1, e_2 = energy / 2 + swing, energy / 2 - swing
+        cosine = (e_1 * e_2 - q**2 / 2 + M_E**2) / np.sqrt((e_1**2 - M_E**2) * (e_2**2 - M_E**2))
+        merged = (cosine > np.cos(np.deg2rad(angle))) | (e_2 < least)
+        response = Response(efficiency=((0.0, 1.0), (1.0, 1.0)), ring_angle=angle, ring_energy=least)
+        assert float(response.one_ring(np.array(energy), np.array(q))) == pytest.approx(
+            np.mean(merged), abs=1e-4
+        )
+    anything = Response(efficiency=((0.0, 1.0), (1.0, 1.0)))
+    assert anything.one_ring(np.array([50.0]), np.array([40.0])).tolist() == [1.0]
 
 
 def test_on_shell_or_virtual() -> None:
