@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
-from globalfit.arrays import Array
-from globalfit.physics.beam.materials import AIR, ALUMINIUM, BERYLLIUM
+from globalfit.arrays import Array, Mask
+from globalfit.physics.beam.materials import AIR, ALUMINIUM, BERYLLIUM, Material
 from globalfit.physics.beam.mesons import MESONS, MesonSample
 from globalfit.physics.beam.production import draw, meson_cross_section, sobol
 
@@ -52,16 +53,22 @@ class BoosterBeam:
 
 @dataclass
 class _Tracks:
-    """State of the mesons still flying; all arrays (n,) but x and u (n, 3). `age` is what is left to the decay."""
+    """State of mesons in flight, all arrays (n,); `age` is the path/p in m/MeV left until the decay."""
 
     index: Array
     x: Array
-    u: Array
+    y: Array
+    z: Array
+    ux: Array
+    uy: Array
+    uz: Array
     p: Array
     weight: Array
     age: Array
 
-    def keep(self, mask: Array) -> _Tracks:
+    def keep(self, mask: Mask) -> _Tracks:
+        if mask.all():
+            return self
         return _Tracks(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
 
 
@@ -71,7 +78,7 @@ def horn_beam(
     n: int = 2**17,
     seed: int = 1,
     beam: BoosterBeam | None = None,
-    step: float = 0.01,
+    step: float = 0.02,
 ) -> MesonSample:
     """Return decays per proton on target of a charged parent in the Booster beam, raw.
 
@@ -92,97 +99,109 @@ def horn_beam(
     tracks = _start(parent, u, beam)
     polarity = {"nu": 1.0, "nubar": -1.0, "off": 0.0}[mode] * meson.charge
     decayed: list[_Tracks] = []
-    while tracks.index.size and bool((tracks.x[:, 2] < beam.end).any()):
-        tracks = _advance(tracks, parent, polarity, beam, step, decayed)
-    decayed.append(_drift(tracks, parent, beam))
-    at = [np.concatenate([getattr(each, name) for each in decayed]) for name in _Tracks.__dataclass_fields__]
-    index, x, direction, p, weight, _ = at
-    order = np.argsort(index)  # the order of the sequence, so that no result depends on the tracking's
-    spare = u[index.astype(np.int64), 9:]
-    return MesonSample(meson, x[order], direction[order], p[order], weight[order], spare[order])
+    behind: list[_Tracks] = []
+    while tracks.index.size:
+        inside = tracks.z < beam.end
+        behind.append(tracks.keep(~inside))
+        tracks = _advance(tracks.keep(inside), parent, polarity, beam, step, decayed)
+    decayed.append(_drift(_join(behind), parent, beam))
+    all_ = _join(decayed)
+    order = np.argsort(all_.index)  # the order of the sequence, whatever the tracking did
+    return MesonSample(
+        meson,
+        np.column_stack((all_.x, all_.y, all_.z))[order],
+        np.column_stack((all_.ux, all_.uy, all_.uz))[order],
+        all_.p[order],
+        all_.weight[order],
+        u[all_.index.astype(np.int64)[order], 9:],
+    )
+
+
+def _join(parts: list[_Tracks]) -> _Tracks:
+    return _Tracks(*(np.concatenate([getattr(e, k) for e in parts]) for k in _Tracks.__dataclass_fields__))
 
 
 def _start(parent: str, u: Array, beam: BoosterBeam) -> _Tracks:
-    """Mesons at their production in the target, with the proper time (in units of m/p, times c) they will live."""
-    from scipy.special import ndtri
-
+    """Mesons at their production in the target, with the age at which they will decay."""
     made = draw(meson_cross_section(parent), u[:, :3])
     meson = MESONS[parent]
     length = BERYLLIUM.absorption_length("p")
     z = -length * np.log1p(-u[:, 3] * beam.interacting)
     slope = ndtri(u[:, 6:8]) * np.array(beam.divergence)
     spot = ndtri(u[:, 4:6]) * np.array(beam.spot)
-    x = np.column_stack((spot + slope * z[:, None], z))
-    sine = np.sin(made.theta)
-    direction = np.column_stack((sine * np.cos(made.phi), sine * np.sin(made.phi), np.cos(made.theta)))
-    direction[:, :2] += slope * direction[:, 2:]
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    x, y = spot[:, 0] + slope[:, 0] * z, spot[:, 1] + slope[:, 1] * z
+    sine, uz = np.sin(made.theta), np.cos(made.theta)
+    ux, uy = sine * np.cos(made.phi) + slope[:, 0] * uz, sine * np.sin(made.phi) + slope[:, 1] * uz
+    norm = np.sqrt(ux**2 + uy**2 + uz**2)
     # A decay beyond 1.3 times the beamline is never seen: the age is drawn below that and weighted.
     longest = 1.3 * beam.absorber * meson.m / (made.p * meson.c_tau)
     share = -np.expm1(-longest)
-    age = -np.log1p(-u[:, 8] * share) * meson.c_tau / meson.m  # path/p in m/MeV
-    weight = made.weight * beam.interacting * share * (np.hypot(x[:, 0], x[:, 1]) < beam.target_radius)
-    tracks = _Tracks(np.arange(z.size, dtype=np.float64), x, direction, made.p, weight, age)
+    age = -np.log1p(-u[:, 8] * share) * meson.c_tau / meson.m
+    weight = made.weight * beam.interacting * share * (np.hypot(x, y) < beam.target_radius)
+    tracks = _Tracks(
+        np.arange(z.size, dtype=np.float64), x, y, z, ux / norm, uy / norm, uz / norm, made.p, weight, age
+    )
     return tracks.keep(weight > 0.0)
 
 
 def _advance(
     tracks: _Tracks, parent: str, polarity: float, beam: BoosterBeam, step: float, decayed: list[_Tracks]
 ) -> _Tracks:
-    """Move every meson before the horn's end by one step; append those that decay in it to `decayed`."""
-    flying = tracks.x[:, 2] < beam.end
-    ds = np.where(flying, step, 0.0)
-    x, u, p = tracks.x, tracks.u, tracks.p
-    now = flying & (tracks.age < ds / p)
-    ds = np.where(now, tracks.age * p, ds)
-    middle = x + 0.5 * ds[:, None] * u
-    r = np.hypot(middle[:, 0], middle[:, 1])
-    inner = np.interp(middle[:, 2], CONDUCTOR_Z, CONDUCTOR_R)
-    field = (r > inner) & (r < beam.outer_radius) & (middle[:, 2] > 0.0) & (middle[:, 2] < beam.end)
-    u = _bend(u, middle, r, np.where(field, polarity * 2e-7 * beam.current, 0.0), p, ds)
-    new = middle + 0.5 * ds[:, None] * u
-    # Matter: the target rod, and the conductor's wall where it is crossed.
-    in_target = (r < beam.target_radius) & (middle[:, 2] < beam.target_length)
-    r_old, r_new = np.hypot(x[:, 0], x[:, 1]), np.hypot(new[:, 0], new[:, 1])
-    inner_old = np.interp(x[:, 2], CONDUCTOR_Z, CONDUCTOR_R)
-    inner_new = np.interp(new[:, 2], CONDUCTOR_Z, CONDUCTOR_R)
-    depth = (r_new - inner_new) - (r_old - inner_old)
-    crossed = (r_new > inner_new) != (r_old > inner_old)
-    wall = np.where(
-        crossed, np.minimum(beam.conductor_thickness * ds / np.maximum(np.abs(depth), 1e-12), 0.3), 0.0
-    )
-    rod = np.where(in_target, ds, 0.0)
-    weight = tracks.weight * np.exp(
-        -rod / BERYLLIUM.absorption_length(parent) - wall / ALUMINIUM.absorption_length(parent)
-    )
-    m = MESONS[parent].m
-    energy = np.hypot(p, m) - rod * BERYLLIUM.energy_loss(p, m) - wall * ALUMINIUM.energy_loss(p, m)
-    slowed = np.sqrt(np.maximum(energy**2 - m**2, 0.0))
-    moved = _Tracks(tracks.index, new, u, slowed, weight, tracks.age - ds / p)
-    # below 20 MeV a meson stops in the target: its decays at rest are not aimed at a far detector
-    lost = (slowed < 20.0) | (energy <= m) | (r_new > beam.outer_radius) | (new[:, 2] < 0.0)
-    decayed.append(moved.keep(now & ~lost))
-    return moved.keep(~now & ~lost)
+    """Move mesons in the horn by one step; append those that decay in it to `decayed`."""
+    p, age = tracks.p, tracks.age
+    now = age * p < step
+    ds = np.where(now, age * p, step)
+    x, y, z = (q + 0.5 * ds * u for q, u in zip(*_position_and_direction(tracks), strict=True))
+    r = np.hypot(x, y)
+    inner = np.interp(z, CONDUCTOR_Z, CONDUCTOR_R)
+    ux, uy, uz = tracks.ux, tracks.uy, tracks.uz
+    if polarity and (field := (r > inner) & (z > 0.0) & (z < beam.end)).any():
+        # half the angle of the turn, over r: B = mu_0 I/(2 pi r) around the axis
+        turn = np.where(field, polarity * 2e-7 * beam.current * 149.896229 * ds / (p * r**2), 0.0)
+        tx, ty = -y * turn, x * turn
+        vx, vy, vz = ux - uz * ty, uy + uz * tx, uz + ux * ty - uy * tx
+        scale = 2.0 / (1.0 + tx**2 + ty**2)
+        ux, uy, uz = ux - vz * ty * scale, uy + vz * tx * scale, uz + (vx * ty - vy * tx) * scale
+    x, y, z = x + 0.5 * ds * ux, y + 0.5 * ds * uy, z + 0.5 * ds * uz
+    r_old, r_new = np.hypot(tracks.x, tracks.y), np.hypot(x, y)
+    gap_old = r_old - np.interp(tracks.z, CONDUCTOR_Z, CONDUCTOR_R)
+    gap_new = r_new - np.interp(z, CONDUCTOR_Z, CONDUCTOR_R)
+    rod = np.where((r < beam.target_radius) & (z < beam.target_length), ds, 0.0)
+    crossed = (gap_new > 0.0) != (gap_old > 0.0)
+    wall = beam.conductor_thickness * ds / np.maximum(np.abs(gap_new - gap_old), 1e-12)
+    wall = np.where(crossed, np.minimum(wall, 0.3), 0.0)
+    weight, slowed = tracks.weight, p
+    for material, path in ((BERYLLIUM, rod), (ALUMINIUM, wall)):
+        touched = path > 0.0
+        if touched.any():
+            weight, slowed = weight.copy(), slowed.copy()
+            weight[touched] *= np.exp(-path[touched] / material.absorption_length(parent))
+            slowed[touched] = _slow(slowed[touched], path[touched], material, MESONS[parent].m)
+    moved = _Tracks(tracks.index, x, y, z, ux, uy, uz, slowed, weight, age - ds / p)
+    alive = (slowed > 20.0) & (r_new < beam.outer_radius) & (z > 0.0)
+    decayed.append(moved.keep(now & alive))
+    return moved.keep(~now & alive)
 
 
-def _bend(u: Array, x: Array, r: Array, field_r: Array, p: Array, ds: Array) -> Array:
-    """Rotate directions u (n, 3) by a field of field_r/r tesla around the beam axis over ds (n,) metres."""
-    strength = 0.5 * 299.792458 * field_r / np.maximum(r, 1e-6) * ds / p  # half the angle, small
-    t = np.zeros_like(u)
-    t[:, 0], t[:, 1] = -x[:, 1] / np.maximum(r, 1e-6) * strength, x[:, 0] / np.maximum(r, 1e-6) * strength
-    first = u + np.cross(u, t)
-    rotated: Array = u + np.cross(first, 2.0 * t / (1.0 + strength[:, None] ** 2))
-    return rotated
+def _position_and_direction(tracks: _Tracks) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+    return (tracks.x, tracks.y, tracks.z), (tracks.ux, tracks.uy, tracks.uz)
+
+
+def _slow(p: Array, path: Array, material: Material, m: float) -> Array:
+    """Momentum (n,) behind a path (n,) in a material; 0 for what stops, whose decay at rest is not aimed."""
+    energy = np.hypot(p, m) - path * material.energy_loss(p, m)
+    return np.sqrt(np.maximum(energy - m, 0.0) * (np.maximum(energy, m) + m))
 
 
 def _drift(tracks: _Tracks, parent: str, beam: BoosterBeam) -> _Tracks:
     """Straight flight behind the horn: those that decay before wall or absorber, moved to where they do."""
     path = tracks.age * tracks.p
-    x = tracks.x + path[:, None] * tracks.u
-    seen = x[:, 2] < beam.absorber
-    for z, r in (*beam.apertures, (beam.absorber, beam.pipe_radius)):
-        reach = np.minimum((z - tracks.x[:, 2]) / tracks.u[:, 2], path)
-        at = tracks.x + reach[:, None] * tracks.u
-        seen &= np.hypot(at[:, 0], at[:, 1]) < r
+    positions, directions = _position_and_direction(tracks)
+    x, y, z = (q + path * u for q, u in zip(positions, directions, strict=True))
+    seen = z < beam.absorber
+    for z_stop, r_stop in (*beam.apertures, (beam.absorber, beam.pipe_radius)):
+        reach = np.minimum((z_stop - tracks.z) / tracks.uz, path)
+        seen &= np.hypot(tracks.x + reach * tracks.ux, tracks.y + reach * tracks.uy) < r_stop
     weight = tracks.weight * np.exp(-path / AIR.absorption_length(parent))
-    return _Tracks(tracks.index, x, tracks.u, tracks.p, weight, tracks.age).keep(seen)
+    u = directions
+    return _Tracks(tracks.index, x, y, z, *u, tracks.p, weight, tracks.age).keep(seen)

@@ -70,7 +70,7 @@ def feynman_scaling(
 def meson_cross_section(parent: str) -> CrossSection:
     """Return the cross-section (p, theta) -> (n,) of a parent for 8.9 GeV/c protons on beryllium.
 
-    pi0 is the mean of pi+ and pi-, eta has the spectrum of pi0 (E8 of no measurement here), K- that of K+.
+    pi0 is the mean of pi+ and pi-, eta has the spectrum of pi0 (no measurement is used), K- that of K+.
     """
     if parent in SANFORD_WANG:
         return lambda p, theta: sanford_wang(p, theta, SANFORD_WANG[parent])
@@ -123,16 +123,24 @@ def draw(
     u: Array,
     sigma_inelastic: float = SIGMA_BERYLLIUM,
     p_range: tuple[float, float] = (50.0, 8500.0),
-    theta_max: float = 0.5 * np.pi,
 ) -> Produced:
-    """Return mesons drawn from a cross-section at low-discrepancy points u (n, 3).
+    """Return mesons in the forward hemisphere drawn from a cross-section at low-discrepancy points u (n, 3).
 
-    Flat in sqrt(p) and in sqrt(theta), weighted: the forward and the slow are both well covered.
+    Flat in sqrt(p); nine tenths in the cone p theta < 450 MeV + 0.05 p, flat in its solid angle's root, where
+    a horn can focus, the rest outside; weighted, so that the expectation is that of the cross-section.
     """
     low, high = np.sqrt(p_range[0]), np.sqrt(p_range[1])
     root_p = low + u[:, 0] * (high - low)
-    p, theta = root_p**2, theta_max * u[:, 1] ** 2
-    measure = 2.0 * root_p * (high - low) * 2.0 * theta_max * u[:, 1] * np.sin(theta) * 2.0 * np.pi
+    p = root_p**2
+    cone = np.minimum(450.0 / p + 0.05, 0.5 * np.pi - 1e-9)
+    inside = u[:, 1] < 0.9
+    share = np.where(inside, u[:, 1] / 0.9, (u[:, 1] - 0.9) / 0.1)
+    root = np.power(share, 2.0 / 3.0)
+    theta = np.where(inside, cone * root, cone + (0.5 * np.pi - cone) * share)
+    slope = np.where(
+        inside, cone * (2.0 / 3.0) / 0.9 / np.sqrt(np.maximum(root, 1e-12)), (0.5 * np.pi - cone) / 0.1
+    )
+    measure = 2.0 * root_p * (high - low) * slope * np.sin(theta) * 2.0 * np.pi
     weight = cross_section(p, theta) * measure / (sigma_inelastic * p.size)
     return Produced(p, theta, 2.0 * np.pi * u[:, 2], weight)
 
