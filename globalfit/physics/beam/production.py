@@ -27,7 +27,9 @@ SANFORD_WANG = {
 }
 # c1..c7 for K+: Mariani et al., PRD 84 (2011) 114021, arXiv:1110.0417.
 FEYNMAN_K_PLUS = (11.70, 0.88, 4.77, 1.51, 2.21, 2.17, 1.51)
-K_MINUS_OVER_K_PLUS = 0.1  # a choice: no measurement at 8.9 GeV/c is used
+# K-/K+ = r (1 - p/p_0)^3: an estimate that follows the released antineutrino flux above 2.8 GeV, where K-
+# dominate (docs/physics/beam-flux.md); no measurement at 8.9 GeV/c is used.
+K_MINUS_OVER_K_PLUS = (0.24, 7000.0)
 ETA_OVER_PI0 = 1.0 / 30.0  # as in deNiverville et al., arXiv:1609.01770 (BdNMC), for 8 GeV protons
 
 CrossSection = Callable[[Array, Array], Array]
@@ -70,7 +72,7 @@ def feynman_scaling(
 def meson_cross_section(parent: str) -> CrossSection:
     """Return the cross-section (p, theta) -> (n,) of a parent for 8.9 GeV/c protons on beryllium.
 
-    pi0 is the mean of pi+ and pi-, eta has the spectrum of pi0 (no measurement is used), K- that of K+.
+    pi0 is the mean of pi+ and pi-, eta has the spectrum of pi0, K- follows K+ with a falling ratio.
     """
     if parent in SANFORD_WANG:
         return lambda p, theta: sanford_wang(p, theta, SANFORD_WANG[parent])
@@ -79,8 +81,10 @@ def meson_cross_section(parent: str) -> CrossSection:
         return lambda p, theta: scale * (
             sanford_wang(p, theta, SANFORD_WANG["pi+"]) + sanford_wang(p, theta, SANFORD_WANG["pi-"])
         )
-    scale = K_MINUS_OVER_K_PLUS if parent == "k-" else 1.0
-    return lambda p, theta: scale * feynman_scaling(p, theta)
+    if parent == "k+":
+        return feynman_scaling
+    ratio, p_0 = K_MINUS_OVER_K_PLUS
+    return lambda p, theta: ratio * np.maximum(1.0 - p / p_0, 0.0) ** 3 * feynman_scaling(p, theta)
 
 
 def burman_smith(t_pi: Array, theta: Array, z: int = 8, t_beam: float = 800.0) -> Array:
