@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.physics.beam.geometry import Detector
-from globalfit.physics.beam.grid import BINS, EDGES
+from globalfit.constants import HBARC_MEV_M
+from globalfit.physics.beam.geometry import Volume
+from globalfit.physics.beam.grid import EDGES
 from globalfit.physics.beam.mesons import MesonSample
 from globalfit.physics.beam.spectrum import RestSpectrum
 
@@ -55,7 +56,7 @@ def arrival(sample: MesonSample, y: Array, m: float, e_rest: Array) -> tuple[Arr
 
 def flux(
     sample: MesonSample,
-    detector: Detector,
+    volume: Volume,
     spectrum: RestSpectrum,
     draws: int = 1,
     edges: Array = EDGES,
@@ -68,23 +69,23 @@ def flux(
     ----------
     sample : MesonSample
         Mesons at their decay points, decays per proton on target.
-    detector : Detector
+    volume : Volume
         Where the flux is wanted.
     spectrum : RestSpectrum
         Energies in the meson's frame; its weights (n, ...) give the leading axes.
     draws : int
         Energies and detector points for each meson.
     """
-    total: Array | None = None
+    parts = []
     for k in range(draws):
         u = np.mod(sample.spare + k * _SHIFTS, 1.0)
         e_rest, branching = spectrum.sample(u[:, 3:5])
-        energy, density = arrival(sample, detector.points(u[:, :3]), spectrum.m, e_rest)
+        energy, density = arrival(sample, volume.points(u[:, :3]), spectrum.m, e_rest)
         density = density * sample.weight * (1e-4 / draws)  # 1/m^2 -> 1/cm^2
         columns = branching.reshape(len(branching), -1)
-        h = _histogram(energy, density, columns, edges).reshape(*branching.shape[1:], edges.size - 1)
-        total = h if total is None else total + h
-    return np.zeros(BINS) if total is None else total
+        h = _histogram(energy, density, columns, edges)
+        parts.append(h.reshape(*branching.shape[1:], edges.size - 1))
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 def survive(h: Array, energies: Array, m: Array | float, width: Array | float, distance: float) -> Array:
@@ -101,18 +102,8 @@ def survive(h: Array, energies: Array, m: Array | float, width: Array | float, d
     distance : float
         Way from source to detector in m.
     """
-    from globalfit.constants import HBARC_MEV_M
-
     p = np.sqrt(np.maximum(np.asarray(energies) ** 2 - np.asarray(m) ** 2, 1e-30))
-    return h * np.exp(-distance * m * width / (HBARC_MEV_M * p))
-
-
-def decays_inside(h: Array, energies: Array, m: Array | float, width: Array | float, length: float) -> Array:
-    """Return the flux times the chance to decay within `length` m of detector, after `survive` on the way."""
-    from globalfit.constants import HBARC_MEV_M
-
-    p = np.sqrt(np.maximum(np.asarray(energies) ** 2 - np.asarray(m) ** 2, 1e-30))
-    return h * -np.expm1(-length * m * width / (HBARC_MEV_M * p))
+    return np.asarray(h * np.exp(-distance * m * width / (HBARC_MEV_M * p)))
 
 
 def _histogram(energy: Array, density: Array, columns: Array, edges: Array) -> Array:

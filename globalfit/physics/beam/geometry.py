@@ -1,4 +1,4 @@
-"""Detectors as simple bodies, and low-discrepancy points inside them."""
+"""Detector volumes as simple bodies, and low-discrepancy points inside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = {"sphere": 1, "cylinder": 2, "box": 3, "point": 0}
 
 
 @dataclass(frozen=True)
-class Detector:
+class Volume:
     """A body: sphere (radius), cylinder (radius, length along z), box (x, y, z edges) or point; in m.
 
     `centre` is in the frame of the beam: z along the protons, origin at the target's upstream face.
@@ -24,11 +24,11 @@ class Detector:
 
     def points(self, u: Array) -> Array:
         """Return points (n, 3) evenly spread over the volume, from u (n, 3) in the unit cube."""
-        centre = np.asarray(self.centre)
+        centre: Array = np.asarray(self.centre, dtype=np.float64)
         if self.shape == "point":
             return np.broadcast_to(centre, (len(u), 3))
         if self.shape == "box":
-            return centre + (u - 0.5) * np.asarray(self.size)
+            return np.asarray(centre + (u - 0.5) * np.asarray(self.size))
         azimuth = 2.0 * np.pi * u[:, 1]
         if self.shape == "cylinder":
             r, z = self.size[0] * np.sqrt(u[:, 0]), self.size[1] * (u[:, 2] - 0.5)

@@ -1,8 +1,8 @@
 """The Booster neutrino beam: mesons from the beryllium target through the magnetic horn to where they decay.
 
-Each meson is followed in steps: bent by the horn's field, slowed and absorbed in target and conductor, and its
+Each meson is followed in steps: bent by the horn's field, slowed and absorbed in target and conductor, its
 proper time counted, so that a decay inside the horn happens there. z along the beam, origin at the target's
-upstream face. Geometry: arXiv:0806.1449; the conductor's profile and the beam spot as in the public code RKHorn.
+upstream face. Geometry: arXiv:0806.1449; conductor's profile and beam spot as in the public code RKHorn.
 """
 
 from __future__ import annotations
@@ -204,4 +204,4 @@ def _drift(tracks: _Tracks, parent: str, beam: BoosterBeam) -> _Tracks:
         seen &= np.hypot(tracks.x + reach * tracks.ux, tracks.y + reach * tracks.uy) < r_stop
     weight = tracks.weight * np.exp(-path / AIR.absorption_length(parent))
     u = directions
-    return _Tracks(tracks.index, x, y, z, *u, tracks.p, weight, tracks.age).keep(seen)
+    return _Tracks(tracks.index, x, y, z, u[0], u[1], u[2], tracks.p, weight, tracks.age).keep(seen)

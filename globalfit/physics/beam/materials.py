@@ -19,7 +19,7 @@ KAON_OVER_PION = 1.15  # absorption lengths
 
 @dataclass(frozen=True)
 class Material:
-    """A material: density g/cm^3, Z/A, mean excitation energy eV, interaction lengths of p and pi in g/cm^2."""
+    """A material: density g/cm^3, Z/A, mean excitation energy eV, interaction lengths of p and pi g/cm^2."""
 
     name: str
     density: float

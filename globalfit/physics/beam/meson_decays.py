@@ -1,8 +1,8 @@
 """Decays of mesons into long-lived or dark particles: M -> l nu X and pi0, eta -> gamma X.
 
 Everything is per unit coupling squared. Three-body spectra are integrals over the Dalitz plane of squared
-amplitudes derived in docs/physics/beam-flux.md and tested against explicit Dirac traces. With p the meson, k the
-boson, l the charged lepton, n the neutrino and Q = l + k, a vector's amplitude is
+amplitudes derived in docs/physics/beam-flux.md and tested against explicit Dirac traces. With p the meson,
+k the boson, l the charged lepton, n the neutrino and Q = l + k, a vector's amplitude is
 
     M = sqrt2 G_F f V  eps_mu nbar [ alpha gamma^mu P_L + (beta Qslash gamma^mu + delta^mu) P_R ] v
     alpha = c - a c_L Q^2/(Q^2 - m_l^2),  beta = a c_R m_l/(Q^2 - m_l^2),
@@ -141,8 +141,8 @@ def three_body(
     Returns
     -------
     Spectrum
-        Density of shape (nodes,), or (6, 2, nodes) for a vector: combination of legs, polarisation. Zero where
-        the decay is closed.
+        Density of shape (nodes,), or (6, 2, nodes) for a vector: combination of legs, polarisation. Zero
+        where the decay is closed.
     """
     meson, m_l = MESONS[parent], LEPTON_MASSES[lepton]
     leading = (6, 2) if process == "vector" else ()
@@ -190,9 +190,11 @@ def dalitz(meson: Meson, m_l: float, m_x: float, e_x: Array) -> tuple[Momenta, A
     return at, weight
 
 
-def branching_ratio(parent: str, lepton: str, process: str, m_x: float, **options: object) -> Array:
-    """Return the branching ratio of M -> l nu X per unit coupling squared; () or (6, 2) as in `three_body`."""
-    return three_body(parent, lepton, process, m_x, **options).br  # type: ignore[arg-type]
+def branching_ratio(
+    parent: str, lepton: str, process: str, m_x: float, chirality: tuple[float, float] = (1.0, 1.0)
+) -> Array:
+    """Return BR(M -> l nu X) per unit coupling squared; () or (6, 2) as in `three_body`."""
+    return three_body(parent, lepton, process, m_x, chirality).br
 
 
 def neutrino(parent: str, lepton: str = "mu") -> Line:
@@ -217,8 +219,8 @@ def two_body(parent: str, m_x: float) -> Line:
 def t3r_legs(q_lepton: float, q_up: float, q_down: float) -> Mapping[str, float]:
     """Return strengths {a, b, c} of the legs of A' for right-handed charges, chirality (0, 1), coupling g_R.
 
-    a = -q_l, b = -(q_u - q_d)/2, c = q_u - q_d from the chiral Lagrangian (docs/physics/beam-flux.md); the down
-    type is d for pions and s for kaons.
+    a = -q_l, b = -(q_u - q_d)/2, c = q_u - q_d from the chiral Lagrangian (docs/physics/beam-flux.md); the
+    down type is d for pions and s for kaons.
     """
     difference = q_up - q_down
     return {"a": -q_lepton, "b": -0.5 * difference, "c": difference}

@@ -20,7 +20,7 @@ LEPTON_MASSES = {"e": M_E, "mu": M_MU}
 
 @dataclass(frozen=True)
 class Meson:
-    """A meson: name, mass in MeV, lifetime in s (0: decays at once), charge; f V in MeV; BR to two photons."""
+    """A meson: name, mass in MeV, lifetime in s (0: at once), charge; f V in MeV; BR to two photons."""
 
     name: str
     m: float
@@ -54,7 +54,7 @@ MESONS = {
 
 @dataclass(frozen=True)
 class MesonSample:
-    """Mesons of one kind at their decay points; z along the proton beam, origin at the target's upstream face.
+    """Mesons of one kind at their decay points; z along the protons, origin at the target's upstream face.
 
     Attributes
     ----------

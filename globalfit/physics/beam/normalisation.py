@@ -1,8 +1,8 @@
 """Weights that bring tracked mesons to MiniBooNE's released neutrino flux, by parent and mode.
 
-The tracked flux misses mesons of re-interacting hadrons, mostly slow ones, and is too hard. Each pion carries a
-factor that depends on its momentum at decay, piecewise linear in ln p; a kaon one factor, from the tail above
-3 GeV where no pion reaches. Found by `fit_weights` from likelihoods/data/miniboone_flux.csv (arXiv:0806.1449);
+The tracked flux misses mesons of re-interacting hadrons, mostly slow ones, and is too hard. Each pion carries
+a factor that depends on its momentum at decay, piecewise linear in ln p; a kaon one factor, from the tail above
+3 GeV where no pion reaches. Found by `fit_weights` from the released flux (arXiv:0806.1449);
 kaons cannot be separated from pions in that release below 2.4 GeV.
 """
 
@@ -67,4 +67,4 @@ def fit_weights(pions: Array, kaons: Array, release: Array, *, free_kaons: bool)
     smooth = 0.1 * np.diff(np.eye(len(NODES)), 2, axis=0)
     target = np.concatenate((np.ones(len(matrix)), np.zeros(len(smooth))))
     weights = np.linalg.lstsq(np.vstack((matrix, smooth)), target, rcond=None)[0]
-    return weights, factor
+    return np.asarray(weights, dtype=np.float64), factor

@@ -78,8 +78,9 @@ def meson_cross_section(parent: str) -> CrossSection:
         return lambda p, theta: sanford_wang(p, theta, SANFORD_WANG[parent])
     if parent in ("pi0", "eta"):
         scale = 0.5 * (ETA_OVER_PI0 if parent == "eta" else 1.0)
-        return lambda p, theta: scale * (
-            sanford_wang(p, theta, SANFORD_WANG["pi+"]) + sanford_wang(p, theta, SANFORD_WANG["pi-"])
+        return lambda p, theta: (
+            scale
+            * (sanford_wang(p, theta, SANFORD_WANG["pi+"]) + sanford_wang(p, theta, SANFORD_WANG["pi-"]))
         )
     if parent == "k+":
         return feynman_scaling
@@ -88,7 +89,7 @@ def meson_cross_section(parent: str) -> CrossSection:
 
 
 def burman_smith(t_pi: Array, theta: Array, z: int = 8, t_beam: float = 800.0) -> Array:
-    """Return d^2 sigma/(dT dOmega) (n,) of pi+ in arbitrary units, T in MeV, for nuclei heavier than hydrogen.
+    """Return d^2 sigma/(dT dOmega) (n,) of pi+ in arbitrary units, T in MeV, for nuclei beyond hydrogen.
 
     Burman and Smith, LA-11502-MS (1989), with the constants of the public code BdNMC.
     """
@@ -114,7 +115,7 @@ def burman_smith(t_pi: Array, theta: Array, z: int = 8, t_beam: float = 800.0) -
 
 @dataclass(frozen=True)
 class Produced:
-    """Mesons at production: p (n,) MeV, polar and azimuthal angle (n,), weight (n,) mesons per interaction."""
+    """Mesons at production: p (n,) MeV, polar and azimuthal angle (n,), weight (n,) per interaction."""
 
     p: Array
     theta: Array
@@ -155,7 +156,7 @@ def sobol(n: int, dim: int, seed: int) -> Array:
 
 
 def multiplicity(parent: str, n: int = 2**16, seed: int = 1) -> float:
-    """Return the mesons of a kind per inelastic interaction of an 8.9 GeV/c proton in beryllium, theta < pi/2."""
+    """Return mesons of a kind per inelastic interaction of an 8.9 GeV/c proton in beryllium, theta < pi/2."""
     return float(draw(meson_cross_section(parent), sobol(n, 3, seed)).weight.sum())
 
 
@@ -163,9 +164,7 @@ def draw_burman_smith(u: Array, z: int = 8, t_beam: float = 800.0) -> Produced:
     """Return pi+ of 800 MeV protons at low-discrepancy points u (n, 3); the weights add up to one."""
     t_pi, theta = (t_beam - M_PI) * u[:, 0], np.pi * u[:, 1]
     weight = burman_smith(t_pi, theta, z, t_beam) * np.sin(theta)
-    return Produced(
-        np.sqrt(t_pi * (t_pi + 2.0 * M_PI)), theta, 2.0 * np.pi * u[:, 2], weight / weight.sum()
-    )
+    return Produced(np.sqrt(t_pi * (t_pi + 2.0 * M_PI)), theta, 2.0 * np.pi * u[:, 2], weight / weight.sum())
 
 
 def _quadratic_spline(i: int, angle: Array) -> Array:

@@ -26,9 +26,7 @@ LSND_PI_PER_PROTON = 0.079  # pi+ decays at rest per proton [unconfirmed]; 1.27e
 LSND_IN_FLIGHT = 0.034  # share of pi+ that decay in flight [unconfirmed]
 
 
-def booster(
-    parent: str, mode: str, n: int = 2**17, seed: int = 1, *, raw: bool = False
-) -> MesonSample:
+def booster(parent: str, mode: str, n: int = 2**17, seed: int = 1, *, raw: bool = False) -> MesonSample:
     """Return the decays of a parent in the Booster neutrino beam.
 
     Parameters
@@ -77,7 +75,8 @@ def stopped_pions_800mev(
 ) -> dict[str, MesonSample]:
     """Return pi+ of 800 MeV protons on a beam stop at the origin: 'stopped' and 'in-flight'.
 
-    In flight: momenta of Burman and Smith on nuclear charge `z` at production, decays `in_flight` times all pi+.
+    In flight: momenta of Burman and Smith on nuclear charge `z` at production, times 1/p for the chance to
+    decay over a short way; `in_flight` is their share of all pi+.
     """
     u = sobol(n, 8, seed)
     made = draw_burman_smith(u[:, :3], z)

@@ -67,7 +67,7 @@ class Spectrum:
         first = u[:, 0]
         energy = self.low + 0.5 * (self.high - self.low) * (1.0 - np.cos(np.pi * first))
         position = first * (self.density.shape[-1] - 1)
-        left = np.minimum(position.astype(np.int64), self.density.shape[-2 + 1] - 2)
+        left = np.minimum(position.astype(np.int64), self.density.shape[-1] - 2)
         share = position - left
         nodes = np.moveaxis(self.density, -1, 0)
         shape = (-1,) + (1,) * (nodes.ndim - 1)
@@ -77,11 +77,11 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class Cascade:
-    """V -> chi chibar of a vector with spectrum `vector`: the spectrum of chi, two per V, BR(V -> chi chibar) = 1.
+    """V -> chi chibar of a vector with spectrum `vector`: the spectrum of chi, two per V, BR(V -> chi chi) = 1.
 
-    `longitudinal` (...) is the share of longitudinal V in each entry of the vector's spectrum; None decays V
-    isotropically. In V's frame dGamma/dcos is 1 - beta^2 cos^2 for longitudinal V and 1 - beta^2 sin^2/2 for
-    transverse V, angles to V's flight in the meson's frame (from Tr of the vector current).
+    With `polarised` the last axis of the vector's weights is (transverse, longitudinal): in V's frame
+    dGamma/dcos is 1 - beta^2 sin^2/2 and 1 - beta^2 cos^2, angles to V's flight in the meson's frame.
+    Otherwise V decays isotropically.
     """
 
     vector: RestSpectrum
@@ -89,7 +89,7 @@ class Cascade:
     polarised: bool = False
 
     def sample(self, u: Array) -> tuple[Array, Array]:
-        """See `RestSpectrum`; a polarised vector's last axis is (transverse, longitudinal)."""
+        """See `RestSpectrum`."""
         e_v, weight = self.vector.sample(u)
         m_v = self.vector.m
         p_v = np.sqrt(np.maximum(e_v**2 - m_v**2, 0.0))
