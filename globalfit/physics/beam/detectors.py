@@ -1,21 +1,23 @@
 """Detectors as the kernels see them: how many nuclei, which response, which observables.
 
-Numbers that are only recalled, not read in a source, say [unconfirmed] in their comment.
+`detector` reads them from an experiment's card: its composition and its table [response], which holds the
+fields of `Response` and the bin edges of `Detector`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from globalfit.errors import GlobalfitError
+from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.physics.beam.nuclei import Scatterer, scatterers
 from globalfit.physics.beam.response import Response
 
-AVOGADRO = 6.02214076e23
+OBSERVABLES = ("enuqe", "evis", "costheta")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Detector:
     def __post_init__(self) -> None:
         object.__setattr__(self, "composition", MappingProxyType(dict(self.composition)))
         scatterers(self.composition)
-        for observable in ("enuqe", "evis", "costheta"):
+        for observable in OBSERVABLES:
             edges = getattr(self, observable)
             if len(edges) == 1 or np.any(np.diff(edges) <= 0.0):
                 raise GlobalfitError(
@@ -64,58 +66,47 @@ class Detector:
         return scatterers(self.composition)
 
 
-def nuclei_in(tonnes: float, molecule: Mapping[str, int], molar_mass: float) -> dict[str, float]:
-    """Return the number of nuclei in a mass of a molecule such as {"C": 1, "H": 2} of `molar_mass` g/mol."""
-    molecules = tonnes * 1e6 / molar_mass * AVOGADRO
-    return {symbol: number * molecules for symbol, number in molecule.items()}
+def detector(name: str, composition: Mapping[str, float], response: Mapping[str, Any]) -> Detector:
+    """Return the detector of a card: `card.name`, `card.composition`, `card.response`.
+
+    Raises
+    ------
+    GlobalfitError
+        If a field is missing, unknown, of the wrong kind or out of range.
+    """
+    where = f"{name} [response]"
+    numbers = [field.name for field in fields(Response) if field.name != "efficiency"]
+    known = ("efficiency", *numbers, *OBSERVABLES, "window")
+    for key in response:
+        if key not in known:
+            raise GlobalfitError(where, f"unknown field '{key}'", did_you_mean(key, known))
+    if "efficiency" not in response:
+        raise GlobalfitError(where, "'efficiency' is missing", "give [energy in MeV, efficiency] pairs")
+    if not any(key in response for key in OBSERVABLES):
+        raise GlobalfitError(where, "no observable has bin edges", "give 'enuqe', 'evis' or 'costheta'")
+    arrays = {key: _floats(response[key], key, where) for key in (*OBSERVABLES, "window") if key in response}
+    if "window" in arrays and len(arrays["window"]) != 2:
+        raise GlobalfitError(where, "'window' is not a range", "give [low, high] in MeV")
+    pairs = response["efficiency"]
+    if not isinstance(pairs, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in pairs):
+        raise GlobalfitError(where, "'efficiency' is not a table", "give [energy in MeV, efficiency] pairs")
+    table = tuple((e, value) for e, value in (_floats(pair, "efficiency", where) for pair in pairs))
+    single = {key: _floats([response[key]], key, where)[0] for key in numbers if key in response}
+    try:
+        made = Response(efficiency=table, **single)
+    except GlobalfitError as error:
+        raise GlobalfitError(where, error.problem, error.remedy) from None
+    window = arrays.pop("window", None)
+    return Detector(
+        name, composition, made, **arrays, window=None if window is None else (window[0], window[1])
+    )
 
 
-OIL = {"C": 1, "H": 2}
-OIL_MOLAR_MASS = 14.0266  # g/mol of CH2
-
-# Efficiency for photons and electrons at generated energy, fiducial cut included, relative to the whole tank:
-# MiniBooNE data release of 2012 (arXiv:1207.4809), at the centres of its bins; systematic error 15 %.
-MINIBOONE_EFFICIENCY = (
-    (50.0, 0.0), (150.0, 0.089), (250.0, 0.135), (350.0, 0.139), (450.0, 0.131), (550.0, 0.123),
-    (650.0, 0.116), (750.0, 0.106), (850.0, 0.102), (950.0, 0.095), (1050.0, 0.089),
-    (1200.0, 0.082), (1400.0, 0.073), (1600.0, 0.067), (1800.0, 0.052), (2000.0, 0.026),
-)  # fmt: skip
-
-MINIBOONE = Detector(
-    name="miniboone",
-    # 805.8 t of CH2: a sphere of 610.6 cm at 0.845 g/cm^3 (NIM A 599 (2009) 28)
-    composition=nuclei_in(805.8, OIL, OIL_MOLAR_MASS),
-    # resolutions: J. Phys. Conf. Ser. 120 (2008) 052003 as parametrised in the code of arXiv:2308.02543;
-    # pairs: the same code; threshold: arXiv:2006.16883
-    response=Response(
-        efficiency=MINIBOONE_EFFICIENCY,
-        energy_stochastic=0.12,
-        energy_constant=10.0,
-        angle_constant=2.7,
-        angle_log=1.0,
-        threshold=140.0,
-        ring_angle=13.0,
-        ring_energy=30.0,
-    ),
-    enuqe=(200.0, 300.0, 375.0, 475.0, 550.0, 675.0, 800.0, 950.0, 1100.0, 1250.0, 1500.0, 3000.0),
-    evis=tuple(np.linspace(100.0, 1250.0, 24).tolist()),
-    costheta=tuple(np.linspace(-1.0, 1.0, 21).round(10).tolist()),
-    window=(200.0, 1250.0),
-)
-
-# 72.2 t in the fiducial volume, electron efficiency 0.42 flat and 7 % energy resolution at 52.8 MeV
-# [both unconfirmed]
-LSND = Detector(
-    name="lsnd",
-    composition=nuclei_in(72.2, OIL, OIL_MOLAR_MASS),
-    response=Response(efficiency=((0.0, 0.42), (1000.0, 0.42)), energy_stochastic=0.0161),
-    evis=(20.0, 60.0, 200.0),
-)
-
-# 85 t of active argon, peak efficiency of the 1 photon 0 proton selection (arXiv:2110.00409)
-MICROBOONE = Detector(
-    name="microboone",
-    composition=nuclei_in(85.0, {"Ar": 1}, 39.948),
-    response=Response(efficiency=((0.0, 0.0529), (1000.0, 0.0529)), threshold=100.0),
-    evis=(100.0, 3000.0),
-)
+def _floats(values: Any, key: str, where: str) -> tuple[float, ...]:
+    good = isinstance(values, list | tuple) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+        for value in values
+    )
+    if not good:
+        raise GlobalfitError(where, f"'{key}' is {values!r}", "give finite numbers")
+    return tuple(float(value) for value in values)

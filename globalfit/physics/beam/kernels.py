@@ -19,12 +19,11 @@ from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.physics.beam import pair_decay, primakoff, upscattering
 from globalfit.physics.beam import response as rs
 from globalfit.physics.beam.cross_sections import MEV2_CM2, t_quadrature
-from globalfit.physics.beam.detectors import Detector
+from globalfit.physics.beam.detectors import OBSERVABLES, Detector
 from globalfit.physics.beam.grid import CENTRES
 from globalfit.physics.beam.nuclei import Scatterer
 from globalfit.physics.beam.two_body import outgoing_cosine, outgoing_energy
 
-OBSERVABLES = ("enuqe", "evis", "costheta")
 RADIAL, AZIMUTHAL = 3, 4  # deflections of a photon
 ROWS = 8  # energies a block, bounds the memory
 

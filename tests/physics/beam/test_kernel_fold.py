@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,11 +12,21 @@ from globalfit.constants import HBARC_MEV_M, M_E, M_NEUTRON, M_PROTON
 from globalfit.errors import GlobalfitError
 from globalfit.physics.beam import cross_sections as cs
 from globalfit.physics.beam import kernels, nuclei, primakoff, two_body, upscattering
-from globalfit.physics.beam.detectors import LSND, MINIBOONE, Detector
+from globalfit.physics.beam.cards import read_card
+from globalfit.physics.beam.detectors import Detector, detector
 from globalfit.physics.beam.events import decay_in_flight, events, survival
 from globalfit.physics.beam.grid import BINS, CENTRES, EDGES
 from globalfit.physics.beam.response import Response
 
+EXPERIMENTS = Path(__file__).parents[3] / "likelihoods" / "data" / "experiments"
+
+
+def shipped(name: str) -> Detector:
+    card = read_card(EXPERIMENTS / f"{name}.toml")
+    return detector(card.name, card.composition, card.response)
+
+
+MINIBOONE, LSND = shipped("miniboone"), shipped("lsnd")
 ALL = Response(efficiency=((0.0, 1.0), (1.0, 1.0)))
 OPEN = Detector("open", {"C": 2.0, "H": 4.0}, ALL, evis=(0.0, 1e5))
 N = 200_000
