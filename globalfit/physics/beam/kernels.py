@@ -107,8 +107,8 @@ def pair_kernel(
     *,
     m_on_shell: float | None = None,
     energies: Array = CENTRES,
-    nodes: int = 24,
-    points: int = 128,
+    nodes: int = 20,
+    points: int = 256,
     observables: Sequence[str] = OBSERVABLES,
 ) -> dict[str, Array]:
     """Return the kernel of chi N -> chi' N followed by chi' -> chi e+ e-, branching ratio one.
@@ -142,6 +142,9 @@ def pair_kernel(
     response, wanted = detector.response, _wanted(detector, observables)
     if m_on_shell is not None:
         pair_decay.require_on_shell(m_chi, m_chi_prime, m_on_shell)
+        quantiles, masses = np.array([0.0, 1.0]), np.full(2, m_on_shell)
+    else:
+        quantiles, masses = pair_decay.pair_mass_quantiles(m_chi, m_chi_prime, m_mediator)
     sobol = qmc.Sobol(5, scramble=False).random_base2(round(np.log2(points))) + 0.5 / points
     index = {e: i for i, e in enumerate(np.asarray(energies).tolist())}
 
@@ -155,11 +158,7 @@ def pair_kernel(
 
         rows = np.array([index[each] for each in e.tolist()])
         u = _rotated(sobol, rows, nodes)
-        q = (
-            np.full(u.shape[:-1], m_on_shell)
-            if m_on_shell is not None
-            else pair_decay.pair_masses(u[..., 0], m_chi, m_chi_prime, m_mediator)
-        )
+        q = np.interp(u[..., 0], quantiles, masses)
         pair, tilt = pair_decay.pair_in_flight(excited, q, 2.0 * u[..., 1] - 1.0, m_chi, m_chi_prime)
         true = rs.deflect(cosine, np.arccos(np.clip(tilt, -1.0, 1.0)), 2.0 * pi * u[..., 2])
         weight = weight[..., None] * response.one_ring(pair, q) * response.efficiency_at(pair) / points

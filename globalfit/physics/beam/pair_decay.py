@@ -45,7 +45,7 @@ def pair_mass_density(q2: Array, m_chi: float, m_chi_prime: float, m_vector: flo
     return np.where(inside, rate / (96.0 * pi**3 * m_chi_prime**2 * (q2 - m_vector**2) ** 2), 0.0)
 
 
-def width(m_chi: float, m_chi_prime: float, m_vector: float, *, nodes: int = 400) -> float:
+def width(m_chi: float, m_chi_prime: float, m_vector: float, *, nodes: int = 200) -> float:
     """Return the width in MeV of chi' -> chi e+ e- through a virtual vector at unit couplings g_chi g_e.
 
     Zero if chi' - chi is below 2 m_e. For m_e << D << m_V, m it tends to D^5/(60 pi^3 m_V^4).
@@ -55,12 +55,15 @@ def width(m_chi: float, m_chi_prime: float, m_vector: float, *, nodes: int = 400
     GlobalfitError
         If the vector can be on shell: then chi' -> chi V is the width.
     """
-    q, weight = _masses(m_chi, m_chi_prime, m_vector, nodes)
-    return float(np.sum(weight * 2.0 * q * pair_mass_density(q**2, m_chi, m_chi_prime, m_vector)))
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    q, step = _masses(0.5 * (x + 1.0), m_chi, m_chi_prime, m_vector)
+    return float(np.sum(0.5 * w * step * 2.0 * q * pair_mass_density(q**2, m_chi, m_chi_prime, m_vector)))
 
 
-def pair_masses(u: Array, m_chi: float, m_chi_prime: float, m_vector: float) -> Array:
-    """Return invariant masses of pairs from a virtual vector at quantiles u in (0, 1), same shape.
+def pair_mass_quantiles(m_chi: float, m_chi_prime: float, m_vector: float) -> tuple[Array, Array]:
+    """Return (u, q): cumulative rate from 0 to 1 and invariant mass of pairs from a virtual vector.
+
+    For `numpy.interp` at quantiles.
 
     Raises
     ------
@@ -73,15 +76,10 @@ def pair_masses(u: Array, m_chi: float, m_chi_prime: float, m_vector: float) -> 
             f"m_chi' - m_chi = {m_chi_prime - m_chi:g} MeV is below 2 m_e",
             "choose a larger mass gap",
         )
-    q, weight = _masses(m_chi, m_chi_prime, m_vector, 512)
-    rate = weight * 2.0 * q * pair_mass_density(q**2, m_chi, m_chi_prime, m_vector)
-    # each node stands for the middle of its own step of the cumulative rate
-    total = np.cumsum(rate)
-    at = (total - 0.5 * rate) / total[-1]
-    ends = 2.0 * M_E, m_chi_prime - m_chi
-    return np.asarray(
-        np.interp(u, np.concatenate(([0.0], at, [1.0])), np.concatenate((ends[:1], q, ends[1:])))
-    )
+    q, step = _masses(np.linspace(0.0, 1.0, 2049), m_chi, m_chi_prime, m_vector)
+    rate = step * 2.0 * q * pair_mass_density(q**2, m_chi, m_chi_prime, m_vector)
+    total = np.concatenate(([0.0], np.cumsum(rate[1:] + rate[:-1])))
+    return total / total[-1], q
 
 
 def pair_in_flight(
@@ -112,7 +110,8 @@ def pair_in_flight(
     return e_pair, along / np.where(momentum > 0.0, momentum, 1.0)
 
 
-def _masses(m_chi: float, m_chi_prime: float, m_vector: float, nodes: int) -> tuple[Array, Array]:
+def _masses(y: Array, m_chi: float, m_chi_prime: float, m_vector: float) -> tuple[Array, Array]:
+    """Return masses q(y) of the pair and dq/dy for y from 0 to 1."""
     if on_shell(m_chi, m_chi_prime, m_vector):
         raise GlobalfitError(
             "chi' decay",
@@ -120,8 +119,5 @@ def _masses(m_chi: float, m_chi_prime: float, m_vector: float, nodes: int) -> tu
             "use the on-shell decay",
         )
     low, high = 2.0 * M_E, max(m_chi_prime - m_chi, 2.0 * M_E)
-    x, w = np.polynomial.legendre.leggauss(nodes)
-    # q = low + (high - low) (3 y^2 - 2 y^3): the square roots at both ends become smooth
-    y = 0.5 * (x + 1.0)
-    q = low + (high - low) * y * y * (3.0 - 2.0 * y)
-    return q, (high - low) * 3.0 * w * y * (1.0 - y)
+    # the square roots of the rate at both ends become smooth
+    return low + (high - low) * y * y * (3.0 - 2.0 * y), (high - low) * 6.0 * y * (1.0 - y)
