@@ -145,7 +145,7 @@ def scatterers(composition: Mapping[str, float]) -> tuple[Scatterer, ...]:
     return tuple(parts)
 
 
-def nucleon_charges(nuclear_charge: str) -> tuple[float, float]:
+def named_charges(nuclear_charge: str) -> tuple[float, float]:
     """Return the charges of (proton, neutron) of a named option "Z", "A", "quark" or "isovector".
 
     Raises

@@ -41,7 +41,7 @@ def momenta(energy: float, m_1: float, m_3: float, M: float, share: float) -> tu
 
 
 def photon_tensor(k_in: np.ndarray, k_out: np.ndarray, dual: bool) -> np.ndarray:
-    """(1/4) X_ab F^ab of plane waves X_ab = k_a e_b - k_b e_a: tensor T[m, n] for polarisations e_m(in), e_n(out).
+    """(1/4) X_ab F^ab of plane waves X_ab = k_a e_b - k_b e_a: T[m, n] for polarisations e_m(in), e_n(out).
 
     All indices of T are upper: contract with lower polarisation vectors.
     """

@@ -192,7 +192,7 @@ def test_incoherent_part_vanishes_at_zero_momentum_transfer() -> None:
     ],
 )
 def test_charges(option: str, carbon: tuple[float, ...], argon: tuple[float, ...]) -> None:
-    q_p, q_n = nuclei.nucleon_charges(option)
+    q_p, q_n = nuclei.named_charges(option)
     weights = nuclei.charge_weights(nuclei.scatterers({"C": 1.0, "H": 2.0, "Ar": 1.0}), q_p, q_n)
     assert weights.tolist() == [*carbon, *argon]
 
@@ -229,5 +229,5 @@ def test_bad_compositions(composition: dict[str, float], message: str) -> None:
 
 def test_bad_charge() -> None:
     with pytest.raises(GlobalfitError) as error:
-        nuclei.nucleon_charges("z")
+        nuclei.named_charges("z")
     assert str(error.value).startswith("nuclear_charge: no option 'z'; ")
