@@ -42,6 +42,6 @@ def combine(a: Array | float, b: Array | float, c: Array | float) -> Array:
 
 
 def into_bins(energies: Array, weights: Array, edges: Array = EDGES) -> Array:
-    """Return the histogram (bins,) of `weights` over `energies`, of equal shapes; what lies outside is lost."""
+    """Return the histogram (bins,) of `weights` over `energies`, of equal shapes; the rest is lost."""
     histogram, _ = np.histogram(energies.ravel(), bins=edges, weights=weights.ravel())
     return np.asarray(histogram, dtype=np.float64)
