@@ -58,7 +58,7 @@ def flux(
     sample: MesonSample,
     volume: Volume,
     spectrum: Line | Spectrum,
-    draws: int = 1,
+    draws: int = 4,
     edges: Array = EDGES,
 ) -> Array:
     """Return the flux H (..., bins) of a decay product through a detector, averaged over its volume.
@@ -97,8 +97,8 @@ def flux(
 def _energies(sample: MesonSample, y: Array, spectrum: Spectrum, u: Array) -> tuple[Array, Array]:
     """Rest energies (n,) that can reach y, and dE*/du (n,).
 
-    Only E* above E_c = m sqrt(1 + (p sin/M)^2) goes that way, and dN/dA has 1/sqrt(E*^2 - E_c^2): flat in this
-    root, what is summed is finite at the edge of the cone and no meson is wasted.
+    Only E* above E_c = m sqrt(1 + (p sin/M)^2) goes that way, and dN/dA has 1/sqrt(E*^2 - E_c^2): flat in
+    this root, what is summed is finite at the edge of the cone and no meson is wasted.
     """
     path = y - sample.x
     r2 = np.einsum("ni,ni->n", path, path)

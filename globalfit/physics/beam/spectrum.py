@@ -1,4 +1,4 @@
-"""Energies of a particle in the rest frame of the meson it comes from: lines, three-body spectra, cascades."""
+"""Energies of a particle in the rest frame of its meson: lines, three-body spectra, cascades."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_grid():
     assert EDGES.size == 90
     assert EDGES[0] == pytest.approx(10.0)
     assert EDGES[-1] == pytest.approx(1e4)
-    assert ((EDGES[:-1] < CENTRES) & (CENTRES < EDGES[1:])).all()
+    assert ((EDGES[:-1] < CENTRES) & (EDGES[1:] > CENTRES)).all()
     h = into_bins(np.array([9.0, 20.0, 2e4]), np.array([1.0, 2.0, 4.0]))
     assert h.sum() == 2.0
     amplitude = 0.3 * np.array([1.0, 2, 3]) @ np.array([1.0, -1, 1])
@@ -157,7 +157,7 @@ def test_survival():
     p = np.sqrt(CENTRES[40] ** 2 - m**2)
     length = p / m * HBARC_MEV_M / width  # beta gamma c tau
     assert left[40] == pytest.approx(np.exp(-distance / length))
-    assert (survive(h, CENTRES, m, 0.0, distance)[CENTRES > m] == 1.0).all()
+    assert (survive(h, CENTRES, m, 0.0, distance)[m < CENTRES] == 1.0).all()
 
 
 @pytest.mark.parametrize(
