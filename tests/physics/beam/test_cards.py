@@ -34,12 +34,12 @@ def test_card_gives_fluxes():
     assert h.shape == (6, 2, BINS)
     assert h[0].sum() > 0.0
     with pytest.raises(
-        GlobalfitError, match="^lsnd: a stopped-pion source of 800 MeV protons has no 'k\\+'; use"
+        GlobalfitError, match=r"^lsnd: a stopped-pion source of 800 MeV protons has no 'k\+'; use"
     ):
         lsnd.source("k+", "nu")
-    with pytest.raises(GlobalfitError, match="^lsnd: no exposure in mode 'dump'"):
+    with pytest.raises(GlobalfitError, match=r"^lsnd: no exposure in mode 'dump'"):
         lsnd.source("pi+", "dump")
-    with pytest.raises(GlobalfitError, match="^miniboone: no parent named 'rho'"):
+    with pytest.raises(GlobalfitError, match=r"^miniboone: no parent named 'rho'"):
         read_card(SHIPPED / "miniboone.toml").source("rho", "nu")
 
 
@@ -81,8 +81,8 @@ def test_every_mistake_is_one_line(mistake):
 
 
 def test_unreadable_files(tmp_path):
-    with pytest.raises(GlobalfitError, match="the card cannot be read; check the path"):
+    with pytest.raises(GlobalfitError, match=r"the card cannot be read; check the path"):
         read_card(tmp_path / "none.toml")
     (tmp_path / "bad.toml").write_text("name = ")
-    with pytest.raises(GlobalfitError, match="not valid TOML"):
+    with pytest.raises(GlobalfitError, match=r"not valid TOML"):
         read_card(tmp_path / "bad.toml")

@@ -82,7 +82,7 @@ def test_drawn_mesons_integrate_the_cross_section():
 
 
 def test_sanford_wang_by_hand():
-    """p = 2 GeV, theta = 0.1: 220.7 2^1.08 (1 - 2/7.89) exp(-2^1.978/8.89^1.32 - 0.5572 (2 - 0.77165 c^9.686))."""
+    """By hand at p = 2 GeV, theta = 0.1."""
     bracket = 2.0 - 0.0868 * 8.89 * np.cos(0.1) ** 9.686
     mb = 220.7 * 2**1.08 * (1 - 2 / 7.89) * np.exp(-(2**1.978) / 8.89**1.32 - 5.572 * 0.1 * bracket)
     value = sanford_wang(np.array([2000.0]), np.array([0.1]), SANFORD_WANG["pi+"])
