@@ -20,6 +20,8 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import E_CHARGE
+from globalfit.errors import GlobalfitError
+from globalfit.physics.beam.grid import LEPTONS, PARENTS, PROCESSES, require
 from globalfit.physics.beam.mesons import G_F, LEPTON_MASSES, MESONS, Meson
 from globalfit.physics.beam.spectrum import Line, Spectrum, cosine_nodes
 
@@ -143,7 +145,17 @@ def three_body(
     Spectrum
         Density of shape (nodes,), or (6, 2, nodes) for a vector: combination of legs, polarisation. Zero
         where the decay is closed.
+
+    Raises
+    ------
+    GlobalfitError
+        If a name is unknown or the mass is not positive.
     """
+    require("charged parent", parent, PARENTS[:4])
+    require("lepton", lepton, LEPTONS)
+    require("process", process, PROCESSES)
+    if not m_x > 0.0:
+        raise GlobalfitError("beam", f"the mass of X is {m_x!r} MeV", "give a positive mass")
     meson, m_l = MESONS[parent], LEPTON_MASSES[lepton]
     leading = (6, 2) if process == "vector" else ()
     high = (meson.m**2 + m_x**2 - m_l**2) / (2.0 * meson.m)

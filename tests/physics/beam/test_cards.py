@@ -11,6 +11,7 @@ from globalfit.errors import GlobalfitError
 from globalfit.physics.beam.cards import card, read_card
 from globalfit.physics.beam.grid import BINS
 from globalfit.physics.beam.meson_decays import three_body
+from globalfit.physics.beam.sources import booster
 
 SHIPPED = Path(__file__).parents[3] / "likelihoods" / "data" / "experiments"
 GOOD = {
@@ -78,6 +79,26 @@ def test_every_mistake_is_one_line(mistake):
         card(table)
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
+
+
+def test_unknown_names_and_masses():
+    for call, message in (
+        (lambda: three_body("pi0", "mu", "scalar", 1.0), "beam: no charged parent named 'pi0'; did you mean"),
+        (lambda: three_body("pi+", "tau", "scalar", 1.0), "beam: no lepton named 'tau'; known: "),
+        (
+            lambda: three_body("pi+", "mu", "scaler", 1.0),
+            "beam: no process named 'scaler'; did you mean 'scalar'?",
+        ),
+        (
+            lambda: three_body("pi+", "mu", "vector", 0.0),
+            "beam: the mass of X is 0.0 MeV; give a positive mass",
+        ),
+        (lambda: booster("rho", "nu"), "beam: no parent named 'rho'; known: "),
+        (lambda: booster("pi+", "nubra"), "beam: no mode named 'nubra'; did you mean 'nubar'?"),
+    ):
+        with pytest.raises(GlobalfitError) as error:
+            call()
+        assert str(error.value).startswith(message)
 
 
 def test_unreadable_files(tmp_path):
