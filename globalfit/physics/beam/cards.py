@@ -26,7 +26,7 @@ from globalfit.physics.beam.geometry import SIZES, Volume
 from globalfit.physics.beam.grid import MODES
 from globalfit.physics.beam.mesons import MESONS, MesonSample, concatenate
 from globalfit.physics.beam.sources import booster, stopped_pions_800mev
-from globalfit.physics.beam.spectrum import RestSpectrum
+from globalfit.physics.beam.spectrum import Line, Spectrum
 
 FIELDS = ("name", "reference", "beam", "volume", "composition", "exposure")
 BEAMS = {"booster": (), "stopped-pion": ("per_proton", "in_flight")}
@@ -67,7 +67,7 @@ class Card:
             )
         return concatenate(list(stopped_pions_800mev(min(n, 2**15), seed, **self.beam_numbers).values()))  # type: ignore[arg-type]
 
-    def flux(self, parent: str, mode: str, spectrum: RestSpectrum, n: int = 2**17, seed: int = 1) -> Array:
+    def flux(self, parent: str, mode: str, spectrum: Line | Spectrum, n: int = 2**17, seed: int = 1) -> Array:
         """Return the flux H (..., 89) per proton on target of a decay product in the volume (`flux.flux`)."""
         return flux(self.source(parent, mode, n, seed), self.volume, spectrum)
 

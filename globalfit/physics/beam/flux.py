@@ -14,7 +14,7 @@ from globalfit.constants import HBARC_MEV_M
 from globalfit.physics.beam.geometry import Volume
 from globalfit.physics.beam.grid import EDGES
 from globalfit.physics.beam.mesons import MesonSample
-from globalfit.physics.beam.spectrum import RestSpectrum
+from globalfit.physics.beam.spectrum import Line, Spectrum
 
 # Steps of a lattice in five dimensions: further draws from the same sequence, equally well spread
 # (M. Roberts' generalised golden ratio; any irrational numbers would do).
@@ -57,8 +57,8 @@ def arrival(sample: MesonSample, y: Array, m: float, e_rest: Array) -> tuple[Arr
 def flux(
     sample: MesonSample,
     volume: Volume,
-    spectrum: RestSpectrum,
-    draws: int = 1,
+    spectrum: Line | Spectrum,
+    draws: int = 4,
     edges: Array = EDGES,
 ) -> Array:
     """Return the flux H (..., bins) of a decay product through a detector, averaged over its volume.
@@ -71,21 +71,45 @@ def flux(
         Mesons at their decay points, decays per proton on target.
     volume : Volume
         Where the flux is wanted.
-    spectrum : RestSpectrum
-        Energies in the meson's frame; its weights (n, ...) give the leading axes.
+    spectrum : Line or Spectrum
+        Energies in the meson's frame; its entries give the leading axes.
     draws : int
         Energies and detector points for each meson.
     """
+    leading = np.shape(spectrum.br)
     parts = []
     for k in range(draws):
         u = np.mod(sample.spare + k * _SHIFTS, 1.0)
-        e_rest, branching = spectrum.sample(u[:, 3:5])
-        energy, density = arrival(sample, volume.points(u[:, :3]), spectrum.m, e_rest)
-        density = density * sample.weight * (1e-4 / draws)  # 1/m^2 -> 1/cm^2
-        columns = branching.reshape(len(branching), -1)
-        h = _histogram(energy, density, columns, edges)
-        parts.append(h.reshape(*branching.shape[1:], edges.size - 1))
+        y = volume.points(u[:, :3])
+        if isinstance(spectrum, Line):
+            e_rest, measure = np.full(len(u), spectrum.energy), np.ones(len(u))
+            entries = np.broadcast_to(spectrum.br, (len(u), *leading))
+        else:
+            e_rest, measure = _energies(sample, y, spectrum, u[:, 3])
+            entries = spectrum.at(e_rest)
+        energy, density = arrival(sample, y, spectrum.m, e_rest)
+        density = density * (sample.weight * measure * (1e-4 / draws))  # 1/m^2 -> 1/cm^2
+        h = _histogram(energy, density, entries.reshape(len(u), -1), edges)
+        parts.append(h.reshape(*leading, edges.size - 1))
     return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+
+def _energies(sample: MesonSample, y: Array, spectrum: Spectrum, u: Array) -> tuple[Array, Array]:
+    """Rest energies (n,) that can reach y, and dE*/du (n,).
+
+    Only E* above E_c = m sqrt(1 + (p sin/M)^2) goes that way, and dN/dA has 1/sqrt(E*^2 - E_c^2): flat in
+    this root, what is summed is finite at the edge of the cone and no meson is wasted.
+    """
+    path = y - sample.x
+    r2 = np.einsum("ni,ni->n", path, path)
+    along = np.einsum("ni,ni->n", path, sample.direction)
+    sine2 = np.maximum(1.0 - along**2 / r2, 0.0)
+    critical2 = spectrum.m**2 * (1.0 + (sample.p / sample.meson.m) ** 2 * sine2)
+    first = np.sqrt(np.maximum(spectrum.low**2 - critical2, 0.0))
+    last = np.sqrt(np.maximum(spectrum.high**2 - critical2, 0.0))
+    root = first + (last - first) * u
+    e_rest = np.sqrt(critical2 + root**2)
+    return e_rest, (last - first) * root / e_rest
 
 
 def survive(h: Array, energies: Array, m: Array | float, width: Array | float, distance: float) -> Array:

@@ -7,9 +7,12 @@ combination of couplings or polarisation, kept apart so that couplings and nuisa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from globalfit.arrays import Array, readonly
+from globalfit.errors import GlobalfitError, did_you_mean
 
 BINS = 89
 EDGES = readonly(np.geomspace(10.0, 10_000.0, BINS + 1))  # MeV; each bin is 7.8 % wide
@@ -31,6 +34,13 @@ LEGS = {
 }
 
 
+def require(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raise a `GlobalfitError` if `name`, a parent, lepton, mode or process, is not `known`."""
+    known = tuple(known)
+    if name not in known:
+        raise GlobalfitError("beam", f"no {kind} named '{name}'", did_you_mean(name, known))
+
+
 def combine(a: Array | float, b: Array | float, c: Array | float) -> Array:
     """Return the weights (..., 6) of `COMBINATIONS` for legs of strength a, b, c (...).
 
@@ -42,6 +52,6 @@ def combine(a: Array | float, b: Array | float, c: Array | float) -> Array:
 
 
 def into_bins(energies: Array, weights: Array, edges: Array = EDGES) -> Array:
-    """Return the histogram (bins,) of `weights` over `energies`, of equal shapes; what lies outside is lost."""
+    """Return the histogram (bins,) of `weights` over `energies`, of equal shapes; the rest is lost."""
     histogram, _ = np.histogram(energies.ravel(), bins=edges, weights=weights.ravel())
     return np.asarray(histogram, dtype=np.float64)

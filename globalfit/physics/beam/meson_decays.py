@@ -20,10 +20,12 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import E_CHARGE
+from globalfit.errors import GlobalfitError
+from globalfit.physics.beam.grid import LEPTONS, PARENTS, PROCESSES, require
 from globalfit.physics.beam.mesons import G_F, LEPTON_MASSES, MESONS, Meson
-from globalfit.physics.beam.spectrum import Line, Spectrum
+from globalfit.physics.beam.spectrum import Line, Spectrum, cosine_nodes
 
-NODES = 129  # energies of X; the spectrum is smooth in u (`Spectrum`)
+NODES = 193  # energies of X
 ANGLES = 32  # Gauss nodes over the neutrino's direction
 
 
@@ -143,23 +145,30 @@ def three_body(
     Spectrum
         Density of shape (nodes,), or (6, 2, nodes) for a vector: combination of legs, polarisation. Zero
         where the decay is closed.
+
+    Raises
+    ------
+    GlobalfitError
+        If a name is unknown or the mass is not positive.
     """
+    require("charged parent", parent, PARENTS[:4])
+    require("lepton", lepton, LEPTONS)
+    require("process", process, PROCESSES)
+    if not m_x > 0.0:
+        raise GlobalfitError("beam", f"the mass of X is {m_x!r} MeV", "give a positive mass")
     meson, m_l = MESONS[parent], LEPTON_MASSES[lepton]
     leading = (6, 2) if process == "vector" else ()
     high = (meson.m**2 + m_x**2 - m_l**2) / (2.0 * meson.m)
     if m_x + m_l >= meson.m:
         return Spectrum(m_x, m_x, m_x, np.zeros((*leading, nodes)))
-    u = np.linspace(0.0, 1.0, nodes)[1:-1]
-    e_x = m_x + 0.5 * (high - m_x) * (1.0 - np.cos(np.pi * u))
+    e_x = cosine_nodes(m_x, high, nodes)[1:-1]
     at, weight = dalitz(meson, m_l, m_x, e_x)
     if process == "vector":
         square = vector_amplitude2(at, meson.f_ckm, chirality)
     else:
         square = scalar_amplitude2(at, meson.f_ckm, pseudoscalar=process == "pseudoscalar")
-    per_energy = (square * weight).sum(-1) / meson.width
-    slope = 0.5 * np.pi * (high - m_x) * np.sin(np.pi * u)
-    density = np.zeros((*leading, nodes))
-    density[..., 1:-1] = per_energy * slope
+    density = np.zeros((*leading, nodes))  # zero at both ends, with the momenta of X and of the lepton
+    density[..., 1:-1] = (square * weight).sum(-1) / meson.width
     return Spectrum(m_x, m_x, high, density)
 
 

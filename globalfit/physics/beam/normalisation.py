@@ -1,9 +1,9 @@
 """Weights that bring tracked mesons to MiniBooNE's released neutrino flux, by parent and mode.
 
-The tracked flux misses mesons of re-interacting hadrons, mostly slow ones, and is too hard. Each pion carries
-a factor that depends on its momentum at decay, piecewise linear in ln p; a kaon one factor, from the tail above
-3 GeV where no pion reaches. Found by `fit_weights` from the released flux (arXiv:0806.1449);
-kaons cannot be separated from pions in that release below 2.4 GeV.
+The tracked flux misses mesons of re-interacting hadrons, mostly slow ones, and is too hard. Each pion
+carries a factor that depends on its momentum at decay, piecewise linear in ln p; a kaon one factor, from the
+tail above 3 GeV where no pion reaches. Found by `fit_weights` from the released flux (arXiv:0806.1449). Below
+2.4 GeV kaons cannot be separated from pions in that release.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from globalfit.physics.beam.mesons import MesonSample
 
 NODES = (500.0, 900.0, 1400.0, 2000.0, 2700.0, 3500.0, 4500.0, 6000.0)  # MeV, momentum at decay
 PION_WEIGHTS = {
-    ("pi+", "nu"): (1.368, 1.172, 1.046, 1.025, 0.950, 0.762, 0.621, 0.599),
-    ("pi-", "nubar"): (1.347, 1.175, 1.070, 1.055, 0.982, 0.776, 0.643, 0.755),
-    ("pi-", "nu"): (5.62, 3.90, 2.333, 1.466, 1.125, 0.968, 0.714, 0.780),
-    ("pi+", "nubar"): (5.444, 3.703, 2.135, 1.320, 1.051, 0.926, 0.714, 0.620),
+    ("pi+", "nu"): (1.373, 1.175, 1.050, 1.018, 0.950, 0.762, 0.625, 0.581),
+    ("pi-", "nubar"): (1.352, 1.179, 1.074, 1.047, 0.982, 0.777, 0.643, 0.749),
+    ("pi-", "nu"): (5.698, 3.877, 2.287, 1.505, 1.174, 0.936, 0.772, 0.713),
+    ("pi+", "nubar"): (5.520, 3.689, 2.091, 1.351, 1.097, 0.898, 0.758, 0.602),
 }
 # The K- sample is an estimate already adjusted to the tail (`production.K_MINUS_OVER_K_PLUS`). A kaon that is
 # not focused has no tail of its own in the dump: the factor of the focused K+ is taken for its production.
 KAON_FACTORS = {
-    ("k+", "nu"): 2.10,
-    ("k+", "nubar"): 2.89,
+    ("k+", "nu"): 2.09,
+    ("k+", "nubar"): 2.81,
     ("k-", "nubar"): 1.0,
     ("k-", "nu"): 1.0,
-    ("k+", "dump"): 2.10,
+    ("k+", "dump"): 2.09,
     ("k-", "dump"): 1.0,
 }
 

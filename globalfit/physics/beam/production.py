@@ -131,21 +131,19 @@ def draw(
 ) -> Produced:
     """Return mesons in the forward hemisphere drawn from a cross-section at low-discrepancy points u (n, 3).
 
-    Flat in sqrt(p); nine tenths in the cone p theta < 450 MeV + 0.05 p, flat in its solid angle's root, where
-    a horn can focus, the rest outside; weighted, so that the expectation is that of the cross-section.
+    Drawn densest where a far detector sees them, around 2.5 GeV and, nine tenths of them, flat in the angle
+    inside p theta < 400 MeV + 0.04 p; weighted, so that every expectation is that of the cross-section.
     """
-    low, high = np.sqrt(p_range[0]), np.sqrt(p_range[1])
-    root_p = low + u[:, 0] * (high - low)
-    p = root_p**2
-    cone = np.minimum(450.0 / p + 0.05, 0.5 * np.pi - 1e-9)
+    low, high, bump = np.sqrt(p_range[0]), np.sqrt(p_range[1]), 0.7
+    turn = 2.0 * np.pi * u[:, 0]
+    root_p = low + (u[:, 0] + bump * np.sin(turn) / (2.0 * np.pi)) * (high - low)
+    p, density = root_p**2, 1.0 + bump * np.cos(turn)
+    cone = np.minimum(400.0 / p + 0.04, 0.5 * np.pi - 1e-9)
     inside = u[:, 1] < 0.9
     share = np.where(inside, u[:, 1] / 0.9, (u[:, 1] - 0.9) / 0.1)
-    root = np.power(share, 2.0 / 3.0)
-    theta = np.where(inside, cone * root, cone + (0.5 * np.pi - cone) * share)
-    slope = np.where(
-        inside, cone * (2.0 / 3.0) / 0.9 / np.sqrt(np.maximum(root, 1e-12)), (0.5 * np.pi - cone) / 0.1
-    )
-    measure = 2.0 * root_p * (high - low) * slope * np.sin(theta) * 2.0 * np.pi
+    theta = np.where(inside, cone * share, cone + (0.5 * np.pi - cone) * share)
+    slope = np.where(inside, cone / 0.9, (0.5 * np.pi - cone) / 0.1)
+    measure = 2.0 * root_p * (high - low) * density * slope * np.sin(theta) * 2.0 * np.pi
     weight = cross_section(p, theta) * measure / (sigma_inelastic * p.size)
     return Produced(p, theta, 2.0 * np.pi * u[:, 2], weight)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.physics.beam.grid import MODES, PARENTS, require
 from globalfit.physics.beam.horn import BoosterBeam, horn_beam
 from globalfit.physics.beam.materials import AIR, BERYLLIUM, STEEL, Material
 from globalfit.physics.beam.mesons import MESONS, MesonSample, concatenate
@@ -39,7 +40,14 @@ def booster(parent: str, mode: str, n: int = 2**17, seed: int = 1, *, raw: bool 
         Mesons drawn for each part of the source, a power of two; seed of the Sobol sequence.
     raw : bool
         Leave out the weights that bring the neutrino flux to the release.
+
+    Raises
+    ------
+    GlobalfitError
+        If parent or mode is unknown.
     """
+    require("parent", parent, PARENTS)
+    require("mode", mode, MODES)
     if MESONS[parent].charge == 0:
         return _neutral(parent, mode, n, seed)
     sample = _dump(parent, n, seed) if mode == "dump" else horn_beam(parent, mode, n, seed)
