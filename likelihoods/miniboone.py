@@ -14,8 +14,8 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError, LikelihoodError
 from globalfit.likelihood import Prediction, Published
-from globalfit.likelihoods.miniboone_release import BINS, AppearanceDensity, Release
 from globalfit.likelihoods.measurements import Vintages, record
+from globalfit.likelihoods.miniboone_release import BINS, AppearanceDensity, Release
 from globalfit.model import Point
 
 FILE = "miniboone.toml"

@@ -16,8 +16,8 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction
-from globalfit.likelihoods.miniboone import FILE, as_spectrum
 from globalfit.likelihoods.measurements import Vintages, record, table
+from globalfit.likelihoods.miniboone import FILE, as_spectrum
 from globalfit.model import Point
 from globalfit.statistics import correlated_gaussian
 

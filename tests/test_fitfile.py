@@ -14,8 +14,8 @@ import pytest
 
 from globalfit.errors import FitErrors
 from globalfit.fit import Fit
-from globalfit.identity import differences
 from globalfit.fitfile import load_fit
+from globalfit.identity import differences
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.priors.shapes import LogUniform, Normal
 from globalfit.registry import names

@@ -16,11 +16,11 @@ from globalfit.errors import FitErrors, GlobalfitError, LikelihoodError
 from globalfit.fitfile import load_fit
 from globalfit.likelihood import Likelihood
 from globalfit.likelihoods.lsnd import LSND
+from globalfit.likelihoods.measurements import Vintages, record, table
 from globalfit.likelihoods.meson_decays import MesonDecays, limit
 from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.likelihoods.miniboone_dump import MiniBooNEDump
 from globalfit.likelihoods.miniboone_shapes import DigitisedHistogram, MiniBooNECosTheta, MiniBooNEEvis
-from globalfit.likelihoods.measurements import Vintages, record, table
 from globalfit.model import Model
 from globalfit.registry import load_file
 from globalfit.testing import check_likelihood

@@ -14,8 +14,8 @@ from globalfit.arrays import Array, Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import GlobalfitError, LikelihoodError
 from globalfit.likelihood import Likelihood
-from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.likelihoods.measurements import matrix, record, table
+from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.model import Point
 from globalfit.parameters import Parameter, ParameterSpace, Prior, Quantity
 from globalfit.posterior import Posterior
