@@ -48,8 +48,10 @@ class Portal:
     def cross_section(self, energy: Array, part: nuclei.Scatterer) -> Array:
         """Return the cross-section in cm^2 at unit charge and unit coupling."""
         if self.masses[2:]:
-            return cross_sections.upscattering_cross_section(energy, *self.masses, part)
-        return cross_sections.photon_cross_section(self.scattering, energy, *self.masses, part)
+            m_chi, m_chi_prime, m_v = self.masses
+            return cross_sections.upscattering_cross_section(energy, m_chi, m_chi_prime, m_v, part)
+        m_x, m_mediator = self.masses
+        return cross_sections.photon_cross_section(self.scattering, energy, m_x, m_mediator, part)
 
     @property
     def scattering(self) -> str:
@@ -68,9 +70,10 @@ class Portal:
                 h += np.einsum("c,cpe->e", combine(*LEGS[self.legs]), each) if self.legs else each
         if self.masses[2:]:
             on_shell = self.m_x if self.masses[1] - self.masses[0] > self.m_x else None
-            made = kernels.pair_kernel(det, *self.masses, m_on_shell=on_shell)
+            m_chi, m_chi_prime, m_v = self.masses
+            made = kernels.pair_kernel(det, m_chi, m_chi_prime, m_v, m_on_shell=on_shell)
         else:
-            made = kernels.photon_kernel(self.scattering, det, *self.masses)
+            made = kernels.photon_kernel(self.scattering, det, self.masses[0], self.masses[1])
         weights = nuclei.charge_weights(det.parts, *nuclei.named_charges(self.charge))
         out = {name: events(1.0, h, kernels.weighted(k, weights)) for name, k in made.items()}
         return {name: each / each.sum() for name, each in out.items()}

@@ -65,8 +65,9 @@ def photon_kernel(
     Raises
     ------
     GlobalfitError
-        If process or vertex is unknown.
+        If process, vertex or an observable is unknown, or a mass is not positive.
     """
+    _require_masses(m_x=m_x, m_mediator=m_mediator)
     radius, azimuth, share = rs.deflections(RADIAL, AZIMUTHAL)
     ring, _, ring_share = rs.deflections(4 * RADIAL, 1)
     response, wanted = detector.response, _wanted(detector, observables)
@@ -137,15 +138,19 @@ def pair_kernel(
     Raises
     ------
     GlobalfitError
-        If the decay is closed, or the pair would be on shell where it is taken as virtual.
+        If the decay is closed, the pair would be on shell where it is taken as virtual, an observable is
+        unknown, or a mass is not positive.
     """
     response, wanted = detector.response, _wanted(detector, observables)
+    _require_masses(m_chi=m_chi, m_chi_prime=m_chi_prime, m_mediator=m_mediator)
     if m_on_shell is not None:
         pair_decay.require_on_shell(m_chi, m_chi_prime, m_on_shell)
         quantiles, masses = np.array([0.0, 1.0]), np.full(2, m_on_shell)
     else:
         quantiles, masses = pair_decay.pair_mass_quantiles(m_chi, m_chi_prime, m_mediator)
-    sobol = qmc.Sobol(5, scramble=False).random_base2(round(np.log2(points))) + 0.5 / points
+    if points < 1 or points & (points - 1):
+        raise GlobalfitError("kernel", f"'points' = {points}", "give a power of 2")
+    sobol = qmc.Sobol(5, scramble=False).random_base2(points.bit_length() - 1) + 0.5 / points
     index = {e: i for i, e in enumerate(np.asarray(energies).tolist())}
 
     def fill(part: Scatterer, e: Array) -> dict[str, Array]:
@@ -178,6 +183,12 @@ def pair_kernel(
 def weighted(kernel: Array, weights: Array) -> Array:
     """Return the kernel summed over parts (..., nE, bins) for squared charges (..., parts)."""
     return np.asarray(np.einsum("...p,peb->...eb", weights, kernel))
+
+
+def _require_masses(**masses: float) -> None:
+    for name, m in masses.items():
+        if not (np.isfinite(m) and m > 0.0):
+            raise GlobalfitError("kernel", f"'{name}' = {m} MeV", "give a positive mass")
 
 
 def _wanted(detector: Detector, observables: Sequence[str]) -> tuple[str, ...]:

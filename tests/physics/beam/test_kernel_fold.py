@@ -268,6 +268,22 @@ def test_lifetimes() -> None:
     assert not decays[1, CENTRES < 30.0].any()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"m_chi": -8.0}, "kernel: 'm_chi' = -8.0 MeV; give a positive mass"),
+        ({"m_mediator": 0.0}, "kernel: 'm_mediator' = 0.0 MeV; give a positive mass"),
+        ({"m_chi_prime": float("nan")}, "kernel: 'm_chi_prime' = nan MeV; give a positive mass"),
+        ({"points": 100}, "kernel: 'points' = 100; give a power of 2"),
+    ],
+)
+def test_bad_kernels(change: dict[str, float], message: str) -> None:
+    options = {"m_chi": 8.0, "m_chi_prime": 50.0, "m_mediator": 200.0} | change
+    with pytest.raises(GlobalfitError) as error:
+        kernels.pair_kernel(MINIBOONE, **options)  # type: ignore[arg-type]
+    assert str(error.value) == message
+
+
 def test_unknown_observable() -> None:
     with pytest.raises(GlobalfitError) as error:
         kernels.photon_kernel("scalar", MINIBOONE, 1.0, 49.0, observables=("enuqr",))
