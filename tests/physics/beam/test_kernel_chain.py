@@ -19,7 +19,7 @@ from globalfit.physics.beam.grid import LEGS, combine
 from globalfit.physics.beam.meson_decays import three_body
 from globalfit.physics.beam.mesons import MesonSample
 from globalfit.physics.beam.sources import booster, stopped_pions_800mev
-from globalfit.physics.beam.spectrum import Cascade, RestSpectrum
+from globalfit.physics.beam.spectrum import cascade
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ class Portal:
         total = np.zeros(89)
         for lepton in self.leptons:
             x = three_body(sample.meson.name, lepton, self.process, self.m_x)
-            spectrum: RestSpectrum = Cascade(x, self.m_chi) if self.m_chi else x
+            spectrum = cascade(x, self.m_chi) if self.m_chi else x
             h = flux(sample, volume, spectrum)
             total = total + (np.einsum("c,cpe->e", combine(*LEGS[self.legs]), h) if self.legs else h)
         return total
