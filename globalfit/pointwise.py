@@ -132,7 +132,7 @@ def _records(fit: Fit, given: Mapping[str, Array], n: int) -> list[Record]:
             prediction = posterior.predict(likelihood, point)
             found[name] = (posterior.score(likelihood, prediction, point), prediction)
             total = total + found[name][0]
-        derived = {q.name: getattr(point, q.name) for q in posterior.derived}
+        derived = {q.name: getattr(point, q.name) for q in posterior.computable}
         derived |= _pulls(fit, columns, {name: values for name, (values, _) in found.items()})
     return [
         {

@@ -186,16 +186,17 @@ class Posterior:
         return allowed
 
     @cached_property
-    def derived(self) -> tuple[Quantity, ...]:
-        """Derived quantities of the model whose inputs the fit has and that no likelihood predicts."""
+    def computable(self) -> tuple[Quantity, ...]:
+        """Derived quantities of the model whose inputs the fit has."""
         have = {*self.space.names, *self.space.fixed, *self.space.tied}
         wanted = self.model.derived
         reads = probe(self.model, tuple(quantity.name for quantity in wanted))
-        return tuple(
-            quantity
-            for quantity in wanted
-            if reads[quantity.name] <= have and quantity.name not in self.observables
-        )
+        return tuple(quantity for quantity in wanted if reads[quantity.name] <= have)
+
+    @cached_property
+    def derived(self) -> tuple[Quantity, ...]:
+        """The `computable` quantities that no likelihood predicts: what a chain keeps."""
+        return tuple(each for each in self.computable if each.name not in self.observables)
 
     @cached_property
     def observables(self) -> tuple[str, ...]:

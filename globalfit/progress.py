@@ -15,6 +15,12 @@ from rich.table import Table
 if TYPE_CHECKING:
     from globalfit.sampling.run import Progress
 
+ENDINGS = {
+    "converged": "target reached",
+    "steps": "all steps done",
+    "max-steps": "stopped at max_steps",
+    "interrupted": "interrupted",
+}
 PLAIN_EVERY = 5.0  # seconds between lines where there is no terminal
 
 
@@ -70,7 +76,7 @@ def describe(progress: Progress) -> str:
         ess += f"/{progress.ess_wanted}"
     left = f"{duration(progress.seconds_left)} left"
     if progress.finished:
-        left = f"{progress.finished} after {duration(progress.seconds)}"
+        left = f"{ENDINGS[progress.finished]} after {duration(progress.seconds)}"
     return (
         f"{steps} steps x {progress.walkers} walkers, acceptance {_shown(progress.acceptance, '.2f')}, "
         f"tau {_shown(progress.tau, '.0f')}, ESS {ess}, {left}"

@@ -29,8 +29,8 @@ from globalfit.statistics import gaussian
 class {cls}:
     """{title}: replace the two numbers, the reference, and the physics in `predict`."""
 
-    value: float = 251e-11
-    error: float = 59e-11
+    value: float = 1.0e-7
+    error: float = 0.2e-7
 
     name: ClassVar[str] = "{name}"
     reference: ClassVar[str] = "your experiment, arXiv:0000.00000"
@@ -129,7 +129,7 @@ prior = { shape = "log-uniform", low = 1.0, high = 250.0 }
 """
 
 KINDS = {
-    "gaussian": (GAUSSIAN, M_PHI, "experiment.value", "1e-9"),
+    "gaussian": (GAUSSIAN, M_PHI, "experiment.value", "1e-7"),
     "counting": (COUNTING, M_APRIME, "experiment.observed - experiment.background", "5.0"),
 }
 

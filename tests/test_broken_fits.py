@@ -11,6 +11,7 @@ import pytest
 
 from globalfit.errors import FitErrors
 from globalfit.fitfile import MAX_BYTES, load_fit
+from globalfit.registry import names
 
 FOLDER = Path(__file__).parent / "broken_fits"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -31,7 +32,8 @@ def expected(path: Path) -> str:
     """Return the message of a file's first comment, after the file's name."""
     comment = path.read_text(encoding="utf-8").splitlines()[0]
     assert comment.startswith("# ")
-    said = comment[2:].replace("{folder}", str(FOLDER))
+    known = ", ".join(f"'{name}'" for name in names("likelihood"))
+    said = comment[2:].replace("{folder}", str(FOLDER)).replace("{likelihoods}", known)
     separator = " " if said.startswith(("[", "line ")) else ": "
     return f"{path}{separator}{said}"
 

@@ -10,7 +10,7 @@ import pytest
 from globalfit.conformance import findings_for, serving_model
 from globalfit.coordinates import coordinate_for
 from globalfit.errors import GlobalfitError
-from globalfit.likelihood import Likelihood, nuisances
+from globalfit.likelihood import Likelihood, nuisances, published
 from globalfit.model import Model, Point, probe
 from globalfit.parameters import Prior
 from globalfit.posterior import Constraint
@@ -70,7 +70,7 @@ def test_likelihood(name: str) -> None:
 def test_every_measurement_reproduces_its_published_numbers(name: str, measurement: str) -> None:
     likelihood = load("likelihood", name)(measurement=measurement)
     assert likelihood.reference
-    for number in likelihood.published:
+    for number in published(likelihood):
         prediction = {key: np.array([value]) for key, value in number.prediction.items()}
         found = likelihood.log_likelihood(prediction)[0]
         assert found == pytest.approx(number.log_likelihood, abs=number.tolerance)
