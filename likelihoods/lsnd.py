@@ -136,11 +136,12 @@ class LSND:
 
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the correlated excess (and of the singles)."""
-        correlated = prediction["correlated_lsnd"]
-        error = np.hypot(self.error_observed, prediction["error_correlated_lsnd"])
+        endless = np.isinf(prediction["signal_lsnd"])  # where a model has no prediction
+        correlated = np.where(endless, 0.0, prediction["correlated_lsnd"])
+        error = np.hypot(self.error_observed, np.where(endless, 0.0, prediction["error_correlated_lsnd"]))
         ln_density = gaussian(self.observed, correlated, error)
         if self.singles:
-            untagged = prediction["signal_lsnd"] - correlated
+            untagged = np.where(endless, 0.0, prediction["signal_lsnd"]) - correlated
             limit = _Z_90 * np.hypot(self.error_singles, self.error_flux * untagged)
             ln_density = ln_density + upper_limit(limit, untagged, level=0.9)
-        return ln_density
+        return np.where(endless, -np.inf, ln_density)

@@ -12,13 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.errors import GlobalfitError, LikelihoodError
+from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction, Published
 from globalfit.likelihoods.measurements import Vintages, record
-from globalfit.likelihoods.miniboone_release import BINS, AppearanceDensity, Release
+from globalfit.likelihoods.miniboone_release import BINS, FILE, AppearanceDensity, Release, as_spectrum
 from globalfit.model import Point
 
-FILE = "miniboone.toml"
 _NULL = -221.6203073  # the 38 x 38 form at zero signal, evaluated once with numpy.linalg.slogdet and solve
 
 
@@ -101,7 +100,8 @@ class MiniBooNE:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the 38 observed bins, per event each.
 
-        Only ``signal_nu`` and ``signal_nubar`` (n, 11) are read. Where V is not positive definite the result
+        Only ``signal_nu`` and ``signal_nubar`` (n, 11) are read. An infinite signal, where a model has no
+        prediction, gives -inf. Where V is not positive definite the result
         is -inf, with a warning: the released covariance is rounded and has negative eigenvalues. It takes a
         jagged spectrum with more than 100 events in some bins, mostly of antineutrino mode, to get there.
 
@@ -111,8 +111,11 @@ class MiniBooNE:
             If a signal has the wrong shape or is negative.
         """
         spectra = [as_spectrum(self.name, each, prediction[each], BINS) for each in self.needs]
-        ln_density = _density(self.measurement, self.data_nu, self.data_nubar)(np.hstack(spectra))
-        if np.any(ln_density == -np.inf):
+        signal = np.hstack(spectra)
+        ln_density = _density(self.measurement, self.data_nu, self.data_nubar)(signal)
+        endless = np.isinf(signal).any(axis=1)
+        ln_density[endless] = -np.inf
+        if np.any((ln_density == -np.inf) & ~endless):
             warnings.warn(
                 "miniboone: the covariance is not positive definite at some points, ln L is -inf there: "
                 "the released matrix is rounded and fails for jagged spectra of hundreds of events a bin",
@@ -132,24 +135,6 @@ def signals(point: Point) -> tuple[Array, Array]:
     The model provides both: events in the detector's exposure with efficiency and resolution folded in.
     """
     return point.signal_nu, point.signal_nubar
-
-
-def as_spectrum(likelihood: str, name: str, values: Array, bins: int) -> Array:
-    """Return a predicted spectrum (n, bins) after a check; nan is let through, to be told with its point.
-
-    Raises
-    ------
-    LikelihoodError
-        If the shape is wrong or events are negative.
-    """
-    events = np.asarray(values, dtype=np.float64)
-    if events.ndim != 2 or events.shape[1] != bins:
-        raise LikelihoodError(likelihood, f"'{name}' has shape {events.shape}", f"give (n, {bins})")
-    if (negative := events < 0.0).any():
-        i, j = (int(k) for k in np.argwhere(negative)[0])
-        problem = f"'{name}' = {events[i, j]:g} in bin {j} of point {i}"
-        raise LikelihoodError(likelihood, problem, "a signal is not negative: correct the prediction")
-    return events
 
 
 def as_events(likelihood: str, option: str, events: Sequence[float]) -> tuple[float, ...]:

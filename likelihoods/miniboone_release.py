@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
+from globalfit.errors import LikelihoodError
 from globalfit.likelihoods.measurements import matrix, table
 
+FILE = "miniboone.toml"
 BINS = 11  # of E_nu^QE in each mode
 _ELECTRON, _MUON = 2 * BINS, 16
 _SIGNAL = np.r_[0:11, 30:41]  # rows of the fractional covariance, neutrino mode first
@@ -154,6 +156,24 @@ class AppearanceDensity:
         np.einsum("nii->ni", v)[:] += s
         matrices: Array = v
         return matrices
+
+
+def as_spectrum(likelihood: str, name: str, values: Array, bins: int) -> Array:
+    """Return a predicted spectrum (n, bins) after a check; nan is let through, to be told with its point.
+
+    Raises
+    ------
+    LikelihoodError
+        If the shape is wrong or events are negative.
+    """
+    events = np.asarray(values, dtype=np.float64)
+    if events.ndim != 2 or events.shape[1] != bins:
+        raise LikelihoodError(likelihood, f"'{name}' has shape {events.shape}", f"give (n, {bins})")
+    if (negative := events < 0.0).any():
+        i, j = (int(k) for k in np.argwhere(negative)[0])
+        problem = f"'{name}' = {events[i, j]:g} in bin {j} of point {i}"
+        raise LikelihoodError(likelihood, problem, "a signal is not negative: correct the prediction")
+    return events
 
 
 def _cholesky(matrices: Array) -> Array:

@@ -17,7 +17,7 @@ from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction
 from globalfit.likelihoods.measurements import Vintages, record, table
-from globalfit.likelihoods.miniboone import FILE, as_spectrum
+from globalfit.likelihoods.miniboone_release import FILE, as_spectrum
 from globalfit.model import Point
 from globalfit.statistics import correlated_gaussian
 
@@ -96,11 +96,14 @@ class DigitisedHistogram:
         (name,) = self.needs
         data, background = self.events["data"], self.events["background"]
         signal = as_spectrum(self.name, name, prediction[name], data.size)
+        endless = np.isinf(signal.sum(axis=1))  # where a model has no prediction
+        signal = np.where(endless[:, None], 0.0, signal)
         common = self.error_normalisation**2 * np.outer(background, background)
         variance = background + (self.error_bin * background) ** 2
         covariance = np.tile(common + np.diag(variance), (len(signal), 1, 1))
         np.einsum("nii->ni", covariance)[:] += signal
-        return correlated_gaussian(data, background + signal, covariance)
+        ln_density = correlated_gaussian(data, background + signal, covariance)
+        return np.where(endless, -np.inf, ln_density)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from globalfit.registry import load_file
 from globalfit.testing import check_likelihood
 
 HERE = Path(__file__).parent
-LIKELIHOODS = HERE.parents[1] / "likelihoods"
 ALL = [MiniBooNECosTheta, MiniBooNEEvis, MiniBooNEDump, LSND, MesonDecays]
 Make = Callable[[], Likelihood]
 
@@ -66,10 +65,7 @@ def test_null_chi2_with_the_variance_of_the_data() -> None:
 
 
 def fit_with(tmp_path: Path, *experiments: str) -> Path:
-    tables = "".join(
-        f"[likelihoods.{name}]\nclass = '{LIKELIHOODS / file}'\n"
-        for name, _, file in (each.partition("=") for each in experiments)
-    )
+    tables = "".join(f"[likelihoods.{name}]\n" for name in experiments)
     text = f"""model = {{ name = "{HERE / "template_model.py"}:Template" }}
 {tables}
 [parameters.events]
@@ -87,20 +83,13 @@ walkers = 8
 
 
 def test_histograms_of_the_same_events_are_not_combined(tmp_path: Path) -> None:
-    spectra, shapes = "miniboone=miniboone.py:MiniBooNE", "miniboone_shapes.py"
-    for other in (f"miniboone-costheta={shapes}:MiniBooNECosTheta", f"miniboone-evis={shapes}:MiniBooNEEvis"):
+    for other in ("miniboone-costheta", "miniboone-evis"):
         with pytest.raises(FitErrors, match="uses the data 'miniboone-nu-2020' that 'miniboone' uses"):
-            load_fit(fit_with(tmp_path, spectra, other))
+            load_fit(fit_with(tmp_path, "miniboone", other))
 
 
 def test_spectra_and_dump_and_lsnd_in_one_fit(tmp_path: Path) -> None:
-    path = fit_with(
-        tmp_path,
-        "miniboone=miniboone.py:MiniBooNE",
-        "miniboone-dump=miniboone_dump.py:MiniBooNEDump",
-        "lsnd=lsnd.py:LSND",
-    )
-    fit = load_fit(path)
+    fit = load_fit(fit_with(tmp_path, "miniboone", "miniboone-dump", "lsnd"))
     space = fit.posterior.space
     assert set(space.names) == {"events", "dump_flux_ratio", "dump_background"}
     assert space.fixed["lsnd_neutron_fraction"] == 0.01
