@@ -47,13 +47,13 @@ def predictions() -> dict[str, Any]:
     """Return microseconds a point of signal_nu and signal_nubar, and of the likelihood on top, by portal."""
     rng = np.random.default_rng(1)
     found: dict[str, Any] = {}
-    for portal in ("long-lived-scalar", "long-lived-pseudoscalar"):
+    for portal in ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"):
         model = T3RMuon(portal=portal)  # type: ignore[arg-type]
         for label, m_x in (("m_x fixed", np.ones(N)), ("m_x sampled", rng.uniform(1.0, 100.0, N))):
             columns = {
                 "m_x": m_x,
                 "m_aprime": rng.uniform(5.0, 200.0, N),
-                "m_mediator": np.zeros(N),
+                "m_mediator": rng.uniform(50.0, 900.0, N) * (portal == "long-lived-vector"),
                 "portal_coupling": rng.uniform(1e-9, 6e-9, N),
             }
 

@@ -1,7 +1,7 @@
 """The MiniBooNE sector of a model: its parameters and events, by the option ``portal``.
 
 A long-lived X is made in M -> l nu X and turns into a photon on a nucleus, X N -> gamma N. What is exchanged
-is A' unless ``m_mediator`` is given.
+is A' for a scalar or pseudoscalar X unless ``m_mediator`` is given, and a scalar of that mass for a vector X.
 X is taken to live long enough to reach every detector. Conventions: docs/physics/beam.md.
 """
 
@@ -28,9 +28,10 @@ from globalfit.priors.shapes import Fixed, LogUniform
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
 
-Portal: TypeAlias = Literal["none", "long-lived-scalar", "long-lived-pseudoscalar"]
+Portal: TypeAlias = Literal["none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"]
 NuclearCharge: TypeAlias = Literal["Z", "A", "quark"]
 Vertex: TypeAlias = Literal["doubled", "single"]
+ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant"]
 Leptons: TypeAlias = Literal["mu", "e", "e+mu"]
 
 LONG_LIVED = (
@@ -39,10 +40,12 @@ LONG_LIVED = (
     Parameter("g_x", "", "g_X"),  # of X to the lepton alone: only limits on its production read it
 )
 APRIME = Parameter("m_mediator", "MeV", r"m_\mathrm{med}", Fixed(0.0))  # 0: it is A'
+SCALAR = Parameter("m_mediator", "MeV", r"m_\mathrm{med}")
 PARAMETERS: Mapping[Portal, tuple[Parameter, ...]] = {
     "none": (),
     "long-lived-scalar": (*LONG_LIVED, APRIME),
     "long-lived-pseudoscalar": (*LONG_LIVED, APRIME),
+    "long-lived-vector": (*LONG_LIVED, SCALAR),
 }
 RANGES: dict[str, Prior] = {
     "m_x": LogUniform(0.5, 100.0),
@@ -55,9 +58,9 @@ NOTES: Mapping[Portal, Mapping[str, str]] = {
     **{
         portal: {
             "portal_coupling": f"portal = '{portal}': absolute values depend on the options vertex, "
-            "nuclear_charge and leptons (docs/physics/beam.md)"
+            "nuclear_charge, leptons and production_leg (docs/physics/beam.md)"
         }
-        for portal in ("long-lived-scalar", "long-lived-pseudoscalar")
+        for portal in ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
     },
 }
 
@@ -84,9 +87,10 @@ def long_lived(model: T3R) -> LongLived:
     return LongLived(
         model.portal.removeprefix("long-lived-"),
         tables(),
-        leptons=model.leptons,
-        nuclear_charge=model.nuclear_charge,
-        vertex=model.vertex,
+        model.production_leg,
+        model.leptons,
+        model.nuclear_charge,
+        model.vertex,
     )
 
 
@@ -111,6 +115,8 @@ class PortalPoint(MediatorPoint):
     @cached_property
     def m_exchanged(self) -> Array:
         """Mass of what is exchanged with the nucleus (n,) in MeV: ``m_mediator``, or A' where that is 0."""
+        if self.setup.process == "vector":
+            return self.m_mediator
         return np.where(self.m_mediator > 0.0, self.m_mediator, self.m_aprime)
 
     @cached_property

@@ -18,7 +18,7 @@ from globalfit.models import flavour as flavour_sector
 from globalfit.models import portal as portal_sector
 from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
-from globalfit.models.portal import Leptons, NuclearCharge, Portal, Vertex
+from globalfit.models.portal import Leptons, NuclearCharge, Portal, ProductionLeg, Vertex
 from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.models.t3r_point import T3RPoint
@@ -95,12 +95,14 @@ class T3R:
         Z, A' and phi' exchange follow.
     nuclear_inputs : str
         Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
-    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar"}
+    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"}
         What makes events in MiniBooNE and LSND.
     vertex : {"doubled", "single"}
         What "+ h.c." of the real term (lambda/4) phi F'F means: counted twice or once, a quarter of the rate.
     nuclear_charge : {"Z", "A", "quark"}
         Charge of a nucleus under the mediator: protons, nucleons, or up quarks.
+    production_leg : {"lepton", "meson", "contact", "gauge-invariant"}
+        What radiates a vector X.
     leptons : {"mu", "e", "e+mu"}
         Leptons beside which X is made, with one coupling.
 
@@ -120,6 +122,7 @@ class T3R:
     portal: Portal = "none"
     vertex: Vertex = "doubled"
     nuclear_charge: NuclearCharge = "Z"
+    production_leg: ProductionLeg = "lepton"
     leptons: Leptons = "mu"
 
     name: ClassVar[str] = "t3r"
@@ -134,6 +137,7 @@ class T3R:
             ("portal", self.portal, get_args(Portal)),
             ("vertex", self.vertex, get_args(Vertex)),
             ("nuclear_charge", self.nuclear_charge, get_args(NuclearCharge)),
+            ("production_leg", self.production_leg, get_args(ProductionLeg)),
             ("leptons", self.leptons, get_args(Leptons)),
         ):
             if value not in known:

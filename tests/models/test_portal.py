@@ -19,7 +19,7 @@ from globalfit.model import probe
 from globalfit.models.t3r import T3RElectron, T3RMuon
 from globalfit.models.t3r_point import T3RPoint
 
-PORTALS = ("long-lived-scalar", "long-lived-pseudoscalar")
+PORTALS = ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
 
 
 def point(model: T3RMuon, **changes: float | list[float]) -> T3RPoint:
@@ -51,7 +51,7 @@ def test_model_with_a_portal(portal: str) -> None:
     defaults = {p.name: getattr(p.prior, "value", None) for p in model.parameters}
     assert defaults["m_x"] == 1.0
     assert defaults["portal_coupling"] is None
-    assert defaults["m_mediator"] == 0.0
+    assert defaults["m_mediator"] == (None if portal == "long-lived-vector" else 0.0)
     assert set(model.ranges) == set(defaults)
     (unit,) = (p.unit for p in model.parameters if p.name == "portal_coupling")
     assert unit == "MeV^-1"
@@ -83,6 +83,8 @@ def test_events_go_with_the_square_of_the_coupling() -> None:
 def test_the_mediator_is_aprime_unless_given() -> None:
     own, given = point(scalar()), point(scalar(), m_aprime=200.0, m_mediator=49.0)
     np.testing.assert_array_equal(own.signal_nu, given.signal_nu)
+    vector = T3RMuon(portal="long-lived-vector")
+    assert probe(vector, ("signal_nu",))["signal_nu"] == {"m_x", "m_mediator", "portal_coupling"}
     assert probe(scalar(), ("signal_nu",))["signal_nu"] == {
         "m_x", "m_mediator", "m_aprime", "portal_coupling"
     }  # fmt: skip
@@ -162,6 +164,7 @@ def test_a_prior_that_leaves_the_tables_is_told(tmp_path: Path) -> None:
         ("portal", "long-lived-tensor", "t3r-muon: no portal 'long-lived-tensor'; did you mean 'long-lived-"),
         ("vertex", "double", "t3r-muon: no vertex 'double'; did you mean 'doubled'?"),
         ("nuclear_charge", "N", "t3r-muon: no nuclear_charge 'N'; known: 'A', 'Z', 'quark'"),
+        ("production_leg", "kaon", "t3r-muon: no production_leg 'kaon'; "),
         ("leptons", "tau", "t3r-muon: no leptons 'tau'; "),
     ],
 )

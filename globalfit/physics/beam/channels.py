@@ -79,6 +79,7 @@ class Process:
 PROCESSES: Final = {
     "scalar": Process("scalar", "scalar", readonly(np.geomspace(1.0, 1000.0, 14))),
     "pseudoscalar": Process("pseudoscalar", "pseudoscalar", readonly(np.geomspace(1.0, 1000.0, 14))),
+    "vector": Process("vector", "vector-scalar", readonly(np.geomspace(10.0, 2000.0, 10))),
 }
 
 

@@ -82,6 +82,8 @@ def test_tables_against_the_reference_path(reference: Reference) -> None:
         LongLived("scalar", TABLES),
         LongLived("scalar", TABLES, leptons="e+mu", nuclear_charge="A"),
         LongLived("pseudoscalar", TABLES, vertex="single"),
+        LongLived("vector", TABLES, leg="meson", nuclear_charge="A"),
+        LongLived("vector", TABLES, leg="contact", nuclear_charge="quark"),
     ],
     ids=lambda setup: f"{setup.process}-{setup.leptons}-{setup.nuclear_charge}-{setup.leg}",
 )
@@ -134,6 +136,10 @@ def test_branching_ratios_of_the_tables() -> None:
     assert found == pytest.approx([9.225e-2, 4.314e-2, 1.719e-2], rel=5e-3)
     assert not prediction.branching_ratio(scalar, by_name["pi_e"], m).any()  # leptons = "mu"
     assert prediction.branching_ratio(scalar, by_name["pi_mu"], np.array([33.95]))[0] == 0.0
+    vector = LongLived("vector", TABLES, leptons="e+mu")
+    for channel, expected in (("pi_mu", 8.281e-4), ("pi_e", 0.1633), ("k_mu", 3.078), ("k_e", 3.324)):
+        found = prediction.branching_ratio(vector, by_name[channel], np.array([17.0]))
+        assert found[0] == pytest.approx(expected, rel=5e-3), channel
 
 
 def test_interpolation_is_exact_for_cubics() -> None:
@@ -153,6 +159,7 @@ def test_interpolation_is_exact_for_cubics() -> None:
     ("options", "message"),
     [
         ({"process": "tensor"}, "beam: no process 'tensor'; known: "),
+        ({"process": "vector", "leg": "mesons"}, "beam: no leg 'mesons'; did you mean 'meson'?"),
         ({"process": "scalar", "leptons": "tau"}, "beam: no leptons 'tau'"),
         ({"process": "scalar", "vertex": "double"}, "beam: no vertex 'double'; did you mean 'doubled'?"),
         ({"process": "scalar", "nuclear_charge": "B"}, "nuclear_charge: no option 'B'"),
