@@ -22,7 +22,7 @@ from globalfit.parameters import Parameter, ParameterSpace
 from globalfit.plugins import PlugIns, options_of
 from globalfit.posterior import Constraint, Posterior
 from globalfit.problems import Problems
-from globalfit.scope import check_scope
+from globalfit.scope import check_limits, check_scope
 from globalfit.settings import check_settings
 from globalfit.tables import FitTable, ParameterTable
 from globalfit.ties import check_ties
@@ -66,6 +66,7 @@ def assemble(
     space = parameters.space()
     sampled = {parameter.name: parameter for parameter in space.sampled}
     remarks = check_scope(sampled, space.fixed, model.ranges, problems)
+    remarks += check_limits(sampled, space.fixed, getattr(model, "limits", {}), problems)
     check_settings(table.sampler, space, problems)
     problems.stop()
     trial = model.point(space.columns(space.draw(3, np.random.default_rng(0))))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -365,6 +367,32 @@ def build_flavour(
 
     if output.exists() and not overwrite:
         raise ModelError(str(output), "exists", "choose another -o, or --overwrite")
+    with _bars() as show:
+        build_forms(output, show, draws=draws)
+    _say(f"wrote {output}")
+
+
+@build.command("beam")
+def build_beam(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("beam_tables.h5"),
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**17,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compute the tables of the beam experiments, from mesons to bins (half an hour)."""
+    from globalfit.build.beam import build_tables
+    from globalfit.errors import ModelError
+
+    if output.exists() and not overwrite:
+        raise ModelError(str(output), "exists", "choose another -o, or --overwrite")
+    with _bars() as show:
+        build_tables(output, show, n=mesons)
+    _say(f"wrote {output}")
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on stderr, one a stage; yields ``show(stage, done, total)``."""
     from rich.progress import Progress
 
     with Progress(console=_console(stderr=True)) as bars:
@@ -375,8 +403,7 @@ def build_flavour(
                 tasks[stage] = bars.add_task(stage, total=total)
             bars.update(tasks[stage], completed=done)
 
-        build_forms(output, show, draws=draws)
-    _say(f"wrote {output}")
+        yield show
 
 
 @app.callback(invoke_without_command=True)

@@ -53,3 +53,40 @@ def check_scope(
                 f"likelihoods are tested in {low:.4g} .. {high:.4g}{unit}"
             )
     return remarks
+
+
+def check_limits(
+    sampled: Mapping[str, Parameter],
+    fixed: Mapping[str, float],
+    limits: Mapping[str, tuple[float, float]],
+    problems: Problems,
+) -> list[str]:
+    """Refuse fixed values beyond which the model predicts nothing; return how much of a prior lies there.
+
+    Parameters
+    ----------
+    sampled, fixed : mapping
+        The parameters of the fit, by name. A fixed zero, where the model knows it, means "not given".
+    limits : mapping of str to (low, high)
+        The model's, if it has any.
+    problems : Problems
+        Takes what is refused.
+    """
+    remarks = []
+    for name, (low, high) in limits.items():
+        if fixed.get(name, 0.0) != 0.0 and not low <= fixed[name] <= high:
+            problems.refuse(
+                problems.at("parameters", name),
+                f"'fixed' = {fixed[name]:g} is outside the tables of the model, {low:g} .. {high:g}",
+                "choose a value inside",
+            )
+        if name not in sampled or (prior := sampled[name].prior) is None:
+            continue
+        draws = prior.quantile((np.arange(1000) + 0.5) / 1000)
+        outside = int(np.sum((draws < low) | (draws > high)))
+        if outside:
+            remarks.append(
+                f"{outside} of 1000 quantiles of the prior of '{name}' are outside the tables of the model, "
+                f"{low:g} .. {high:g}: ln L is -inf there"
+            )
+    return remarks

@@ -62,7 +62,7 @@ def measurement(file: str, likelihood: str, name: str) -> Measurement:
     GlobalfitError
         If there is no such measurement.
     """
-    found = record(file, likelihood, name)
+    found = record(file, name, likelihood)
     if "combines" in found:
         parts = [measurement(file, likelihood, each) for each in found["combines"]]
         return _combined(likelihood, name, parts)

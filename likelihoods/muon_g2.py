@@ -56,7 +56,7 @@ class MuonG2:
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        record(_FILE, self.name, self.measurement)
+        record(_FILE, self.measurement, self.name)
         if self.delta_a_mu is not None and not math.isfinite(self.delta_a_mu):
             raise GlobalfitError(self.name, f"'delta_a_mu' is {self.delta_a_mu}", "give a finite number")
         if self.error is not None and not 0.0 < self.error < math.inf:
@@ -67,7 +67,7 @@ class MuonG2:
 
     @property
     def _record(self) -> Mapping[str, Any]:
-        return record(_FILE, self.name, self.measurement)
+        return record(_FILE, self.measurement, self.name)
 
     @property
     def observed(self) -> float:

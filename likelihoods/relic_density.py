@@ -96,7 +96,7 @@ class RelicDensity:
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        record(_FILE, self.name, self.measurement)
+        record(_FILE, self.measurement, self.name)
         if self.mode not in get_args(Mode):
             raise GlobalfitError(self.name, f"no mode '{self.mode}'", did_you_mean(self.mode, get_args(Mode)))
         for field, number in (("omega_h2", self.omega_h2), ("error", self.error)):
@@ -108,7 +108,7 @@ class RelicDensity:
 
     @property
     def _record(self) -> Mapping[str, Any]:
-        return record(_FILE, self.name, self.measurement)
+        return record(_FILE, self.measurement, self.name)
 
     @property
     def observed(self) -> float:

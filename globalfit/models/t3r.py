@@ -15,8 +15,10 @@ from globalfit.arrays import Columns
 from globalfit.coordinates import Coordinate
 from globalfit.errors import ModelError, did_you_mean
 from globalfit.models import flavour as flavour_sector
+from globalfit.models import portal as portal_sector
 from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
+from globalfit.models.portal import Leptons, NuclearCharge, Portal, ProductionLeg, Vertex
 from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.models.t3r_point import T3RPoint
@@ -93,6 +95,16 @@ class T3R:
         Z, A' and phi' exchange follow.
     nuclear_inputs : str
         Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
+    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"}
+        What makes events in MiniBooNE and LSND.
+    vertex : {"doubled", "single"}
+        What "+ h.c." of the real term (lambda/4) phi F'F means: counted twice or once, a quarter of the rate.
+    nuclear_charge : {"Z", "A", "quark"}
+        Charge of a nucleus under the mediator: protons, nucleons, or up quarks.
+    production_leg : {"lepton", "meson", "contact", "gauge-invariant"}
+        What radiates a vector X.
+    leptons : {"mu", "e", "e+mu"}
+        Leptons beside which X is made, with one coupling.
 
     Raises
     ------
@@ -107,6 +119,11 @@ class T3R:
     m_nu_dirac: float = 1e-3
     flavour: Flavour = "none"
     nuclear_inputs: str = "hoferichter-2015"
+    portal: Portal = "none"
+    vertex: Vertex = "doubled"
+    nuclear_charge: NuclearCharge = "Z"
+    production_leg: ProductionLeg = "lepton"
+    leptons: Leptons = "mu"
 
     name: ClassVar[str] = "t3r"
     reference: ClassVar[str] = "Dutta, Ghosh, Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692"
@@ -117,6 +134,11 @@ class T3R:
             ("kappa", self.kappa, get_args(Kappa)),
             ("eta_charges", self.eta_charges, get_args(EtaCharges)),
             ("flavour", self.flavour, get_args(Flavour)),
+            ("portal", self.portal, get_args(Portal)),
+            ("vertex", self.vertex, get_args(Vertex)),
+            ("nuclear_charge", self.nuclear_charge, get_args(NuclearCharge)),
+            ("production_leg", self.production_leg, get_args(ProductionLeg)),
+            ("leptons", self.leptons, get_args(Leptons)),
         ):
             if value not in known:
                 raise ModelError(self.name, f"no {option} '{value}'", did_you_mean(str(value), known))
@@ -132,13 +154,21 @@ class T3R:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters; masses and vev in MeV."""
-        return (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING, *flavour_sector.PARAMETERS[self.flavour])
+        own = (*BREAKING, *DARK_MATTER, *NEUTRINO, *MIXING)
+        sectors = (*flavour_sector.PARAMETERS[self.flavour], *portal_sector.PARAMETERS[self.portal])
+        return (*own, *sectors)
 
     @property
     def ranges(self) -> Mapping[str, Prior]:
         """Natural ranges of the parameters."""
         own = {parameter.name for parameter in self.parameters}
-        return {name: prior for name, prior in (RANGES | flavour_sector.RANGES).items() if name in own}
+        known = RANGES | flavour_sector.RANGES | portal_sector.RANGES
+        return {name: prior for name, prior in known.items() if name in own}
+
+    @property
+    def limits(self) -> Mapping[str, tuple[float, float]]:
+        """Values beyond which the model predicts nothing, {parameter: (low, high)}: ln L is -inf there."""
+        return portal_sector.limits(self.portal)
 
     @property
     def derived(self) -> tuple[Quantity, ...]:
@@ -176,7 +206,11 @@ class T3R:
             "pseudo-dirac": "eta_charges = 'pseudo-dirac': the Dirac mass of eta is bare, "
             "y_eta = -delta_eta/(2 f)",
         }
-        return {"m_eta": texts[self.eta_charges], **flavour_sector.NOTES[self.flavour]}
+        return {
+            "m_eta": texts[self.eta_charges],
+            **flavour_sector.NOTES[self.flavour],
+            **portal_sector.NOTES[self.portal],
+        }
 
     def point(self, columns: Columns) -> T3RPoint:
         """Return the points with parameter values `columns` {name: (n,)}."""

@@ -11,8 +11,9 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
 from globalfit.models.flavour import wilson_coefficients
-from globalfit.models.mediators import MediatorPoint
+from globalfit.models.portal import PortalPoint, long_lived
 from globalfit.physics import couplings, decays, direct_detection
+from globalfit.physics.beam.prediction import LongLived
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
 from globalfit.physics.wilson import WilsonCoefficients
 
@@ -31,7 +32,7 @@ SIGN = {
 
 
 @dataclass(frozen=True, eq=False)
-class T3RPoint(MediatorPoint):
+class T3RPoint(PortalPoint):
     """n points of a U(1)_T3R model. Every quantity reads only the parameters it depends on."""
 
     model: T3R = field(kw_only=True)
@@ -235,6 +236,13 @@ class T3RPoint(MediatorPoint):
     def wilson_coefficients(self) -> WilsonCoefficients:
         """B -> s l l coefficients, by the model's option ``flavour``."""
         return wilson_coefficients(self, self.model.flavour)
+
+    # --- beam experiments
+
+    @property
+    def setup(self) -> LongLived:
+        """Process and conventions of the portal, by the model's options."""
+        return long_lived(self.model)
 
     # --- charges of the variant
 
