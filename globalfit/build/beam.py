@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from globalfit import __version__
 from globalfit.arrays import Array
 from globalfit.physics.beam.channels import CHANNELS, OBSERVABLES, PROCESSES
-from globalfit.physics.beam.meson_decays import branching_ratio
 from globalfit.physics.beam.grid import LEGS, combine
+from globalfit.physics.beam.meson_decays import branching_ratio
 from globalfit.physics.beam.reference import SAMPLE, Reference
 from globalfit.physics.beam.tables import BeamTables, save_tables
 
@@ -47,9 +47,7 @@ def build_tables(
     branching: dict[tuple[str, str, str], Array] = {}
     with as_file(files("globalfit.likelihoods") / "data" / "experiments") as folder:
         reference = Reference(folder, n, seed)
-        cards = "".join(
-            (folder / f"{name}.toml").read_text(encoding="utf-8") for name in reference.cards
-        )
+        cards = "".join((folder / f"{name}.toml").read_text(encoding="utf-8") for name in reference.cards)
         for kind in dict.fromkeys(PROCESSES[name].scattering.removeprefix("pseudo") for name in processes):
             names = [name for name in processes if PROCESSES[name].scattering.removeprefix("pseudo") == kind]
             # spin 0: scalar and pseudoscalar scatter alike, so one kernel serves both
