@@ -41,6 +41,7 @@ LAYERS = (
     },
     {"fit", "assembly", "fitfile", "schema"},
     {"build", "checking", "conformance", "pointwise", "describe", "show"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,49 @@
+"""Commands that read chains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, print_summary, say, words
+
+
+def summary(
+    file: ChainPath, discard: Discard = None, names: Names = "", as_json: Json = False, debug: Debug = False
+) -> None:
+    """Print the verdict, medians with 68 and 95 % intervals, the best point and ln L per experiment."""
+    from globalfit.chains.chain import Chain
+
+    print_summary(Chain.open(file, names=words(names)), as_json, discard)
+
+
+def corner(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="chain files, drawn over each other")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help=".png, .pdf or .svg")] = Path("corner.png"),
+    parameters: Annotated[
+        str, typer.Option("--parameters", "-p", help="comma-separated; sampled parameters by default")
+    ] = "",
+    labels: Annotated[str, typer.Option(help="comma-separated names of the chains for the legend")] = "",
+    discard: Discard = None,
+    names: Names = "",
+    bins: Annotated[int, typer.Option(min=5, max=500, help="bins along each axis")] = 50,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the plot if it exists")] = False,
+    debug: Debug = False,
+) -> None:
+    """Draw the corner plot with 68 and 95 % regions; several chains are laid over each other."""
+    from globalfit.chains.chain import Chain
+    from globalfit.chains.corner import check_output, save_corner
+
+    check_output(output, overwrite=overwrite)
+    shown = words(labels)
+    if shown and len(shown) != len(files):
+        raise typer.BadParameter(f"{len(shown)} --labels for {len(files)} files")
+    chains = [Chain.open(file, names=words(names)) for file in files]
+    save_corner(
+        chains, output, words(parameters), overwrite=overwrite, labels=shown, discard=discard, bins=bins
+    )
+    say(f"wrote {output}")
