@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import building, citing, fitting, plugins, reading, running, validating
+from globalfit.commands import analysing, building, citing, fitting, plugins, reading, running, validating
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -35,6 +35,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "repair": running.repair,
     "summary": reading.summary,
     "corner": reading.corner,
+    "leave-one-out": analysing.leave_one_out,
+    "tension": analysing.tension,
+    "reweight": analysing.reweight,
     "cite": citing.cite,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,

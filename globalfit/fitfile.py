@@ -41,7 +41,13 @@ def load_fit(path: str | Path, *, likelihoods: Sequence[str] = (), as_of: dateti
         With one line for each problem of the file.
     """
     path = Path(path)
-    text = _read(path)
+    return read_fit(path, _read(path), tuple(likelihoods), as_of)
+
+
+def read_fit(
+    path: Path, text: str, likelihoods: tuple[str, ...] = (), as_of: datetime.date | None = None
+) -> Fit:
+    """Return the fit of a text as it would stand at `path`; see `load_fit`."""
     table = read_table(FitTable, _parse(path, text), str(path))
     return assemble(path, text, table, likelihoods, as_of)
 

@@ -40,7 +40,7 @@ LAYERS = (
         "skeleton",
     },
     {"fit", "assembly", "fitfile", "schema"},
-    {"build", "checking", "conformance", "pointwise", "describe", "show", "validation"},
+    {"build", "checking", "conformance", "pointwise", "describe", "show", "validation", "analysis"},
     {"commands"},
     {"cli"},
     {"__main__"},

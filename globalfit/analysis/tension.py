@@ -1,0 +1,78 @@
+"""Whether two sets of data agree: suspiciousness and Bayesian model dimensionality.
+
+W. Handley, P. Lemos, Phys. Rev. D 100 (2019) 043504, arXiv:1902.04029; Phys. Rev. D 100 (2019) 023512,
+arXiv:1903.06682. ln S = <ln L_AB>_AB - <ln L_A>_A - <ln L_B>_B does not depend on the widths of the priors as
+long as they are wide; for Gaussian posteriors d - 2 ln S follows chi^2 with d degrees of freedom,
+d = d_A + d_B - d_AB being the number of parameters that both constrain, d_X = 2 var(ln L_X).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scipy.special import ndtri
+from scipy.stats import chi2
+
+from globalfit.analysis.draws import Draws
+from globalfit.arrays import strict
+
+
+@dataclass(frozen=True)
+class Tension:
+    """How well two sets of data agree.
+
+    Attributes
+    ----------
+    one, other : str
+        What they are called.
+    log_suspiciousness : float
+        ln S; negative in tension.
+    dimensions : float
+        Parameters that both constrain.
+    p : float
+        Chance of a worse agreement; nan where nothing is constrained by both (d < 0.1).
+    sigma : float
+        The same in two-sided Gaussian standard deviations.
+    log_r : float or None
+        ln of the ratio of evidences Z_AB/(Z_A Z_B), which does depend on the priors.
+    """
+
+    one: str
+    other: str
+    log_suspiciousness: float
+    dimensions: float
+    p: float
+    sigma: float
+    log_r: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        found: dict[str, Any] = strict(asdict(self))
+        return found
+
+
+def tension(both: Draws, one: Draws, other: Draws, names: tuple[str, str] = ("A", "B")) -> Tension:
+    """Return the tension between two sets of data.
+
+    Parameters
+    ----------
+    both, one, other : Draws
+        Of the posteriors with both sets of data, and with each alone, under the same prior.
+    names : (str, str)
+        What to call the two.
+    """
+    log_s = float(both.log_likelihood.mean() - one.log_likelihood.mean() - other.log_likelihood.mean())
+    d = dimensionality(one) + dimensionality(other) - dimensionality(both)
+    p = float(chi2.sf(max(d - 2.0 * log_s, 0.0), d)) if d >= 0.1 else math.nan
+    sigma = max(float(-ndtri(0.5 * p)), 0.0) if math.isfinite(p) else math.nan
+    log_r = None
+    if both.log_evidence is not None and one.log_evidence is not None and other.log_evidence is not None:
+        log_r = both.log_evidence - one.log_evidence - other.log_evidence
+    return Tension(*names, log_s, d, p, sigma, log_r)
+
+
+def dimensionality(draws: Draws) -> float:
+    """Return the number of parameters that the data constrain: 2 var(ln L)."""
+    return 2.0 * float(draws.log_likelihood.var())

@@ -1,0 +1,247 @@
+"""Leave-one-out, tension and importance weights in worlds where the answer is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, genpareto, kstest
+from typer.testing import CliRunner
+
+from globalfit.analysis.draws import Draws
+from globalfit.analysis.leave_one_out import REWEIGHTED, WANTED, leave_one_out
+from globalfit.analysis.pareto import generalised_pareto, quantiles, smoothed_weights
+from globalfit.analysis.rebuilt import with_experiment
+from globalfit.analysis.reweight import read_stub, reweight
+from globalfit.analysis.tension import tension
+from globalfit.chains.chain import Chain
+from globalfit.cli import app
+from globalfit.errors import ChainError, FitError, FitErrors
+from globalfit.fitfile import load_fit
+
+
+@pytest.mark.parametrize("k", [-0.2, 0.1, 0.4, 0.8])
+def test_tail_of_a_generalised_pareto(k):
+    excess = np.sort(genpareto(k, scale=2.0).rvs(4000, random_state=np.random.default_rng(3)))
+    found, scale = generalised_pareto(excess)
+    assert found == pytest.approx(k, abs=0.06)
+    assert scale == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize("ratio", [1.2, 2.0])
+def test_gaussian_importance_sampling(ratio):
+    """Draws of N(0, 1) weighted to N(0, ratio^2): the tail's shape is 1 - 1/ratio^2."""
+    x = np.random.default_rng(1).standard_normal(20_000)
+    weights = smoothed_weights(0.5 * x**2 * (1.0 - ratio**-2))
+    assert weights.k == pytest.approx(1.0 - ratio**-2, abs=0.12)
+    assert weights.reliable == (ratio < 1.4)
+    if weights.reliable:
+        assert weights.weights @ x**2 == pytest.approx(ratio**2, rel=0.05)
+        assert weights.log_mean == pytest.approx(math.log(ratio), abs=0.02)
+        low, high = quantiles(x, weights.weights, np.array([0.15865525, 0.84134475]))
+        assert (low, high) == pytest.approx((-ratio, ratio), abs=0.05)
+
+
+def test_weights_at_the_edges():
+    flat = smoothed_weights(np.zeros(1000))
+    assert flat.k == -math.inf
+    assert flat.ess == pytest.approx(1000.0)
+    assert smoothed_weights(np.zeros(10)).k == math.inf  # too few to tell
+    half = smoothed_weights(np.where(np.arange(1000) % 2, 0.0, -np.inf))
+    assert half.ess == pytest.approx(500.0)
+    assert half.log_mean == pytest.approx(math.log(0.5))
+
+
+def world(rng, means, sigmas, n=20_000, prior=100.0):
+    """Draws of x given measurements mean +- sigma, and their ln L; one parameter, a wide prior."""
+    precision = sum(s**-2 for s in sigmas.values()) + prior**-2
+    centre = sum(means[name] * sigmas[name] ** -2 for name in sigmas) / precision
+    x = rng.normal(centre, precision**-0.5, n)
+    lls = {
+        name: -0.5 * ((x - means[name]) / s) ** 2 - math.log(s * math.sqrt(2 * math.pi))
+        for name, s in sigmas.items()
+    }
+    return Draws({"x": x}, lls), centre, precision**-0.5
+
+
+def test_leave_one_out_agrees_with_the_closed_form_where_it_says_so():
+    rng = np.random.default_rng(2)
+    means, sigmas = {"weak": 1.0, "strong": 0.0}, {"weak": 3.0, "strong": 0.5}
+    draws, _, _ = world(rng, means, sigmas)
+    weak, strong = leave_one_out(draws)
+    assert weak.route == REWEIGHTED
+    _, centre, error = world(rng, means, {"strong": 0.5})
+    assert weak.intervals["x"] == pytest.approx((centre - error, centre, centre + error), abs=0.03 * error)
+    # ln p(weak | strong) is a Gaussian of both widths
+    width = math.hypot(3.0, 0.5)
+    assert weak.log_predictive == pytest.approx(
+        -0.5 * (1.0 / width) ** 2 - math.log(width * math.sqrt(2 * math.pi)), abs=0.02
+    )
+    assert strong.route == WANTED  # 1/L of what dominates has no variance
+    assert strong.k > 0.5
+    assert not strong.intervals
+
+
+def test_suspiciousness_of_gaussians_with_a_known_tension():
+    """ln S = d/2 - chi^2/2 for two Gaussian measurements; p is that of the chi^2 of their difference."""
+    rng = np.random.default_rng(4)
+    for shift in (0.0, 2.0, 4.0):
+        means, sigmas = {"a": 0.0, "b": shift * math.hypot(1.0, 0.7)}, {"a": 1.0, "b": 0.7}
+        both, one, other = (
+            world(rng, means, {name: sigmas[name] for name in names}, prior=1e4, n=100_000)[0]
+            for names in (("a", "b"), ("a",), ("b",))
+        )
+        found = tension(both, one, other)
+        assert found.dimensions == pytest.approx(1.0, abs=0.05)
+        assert found.log_suspiciousness == pytest.approx(0.5 - 0.5 * shift**2, abs=0.05)
+        assert found.p == pytest.approx(chi2.sf(shift**2, 1), rel=0.15, abs=0.02)
+        assert found.sigma == pytest.approx(shift, abs=0.2)
+
+
+def test_suspiciousness_is_calibrated():
+    """Over worlds without tension the p values are uniform."""
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(200):
+        means, sigmas = {"a": rng.normal(0, 1.0), "b": rng.normal(0, 0.7)}, {"a": 1.0, "b": 0.7}
+        parts = [
+            world(rng, means, {name: sigmas[name] for name in names}, prior=1e4, n=20_000)[0]
+            for names in (("a", "b"), ("a",), ("b",))
+        ]
+        found.append(tension(*parts).p)
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def test_data_of_different_parameters_have_no_tension():
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(0, 1, 50_000), rng.normal(5, 1, 50_000)
+    a, b = -0.5 * x**2, -0.5 * (y - 5.0) ** 2
+    found = tension(Draws({"x": x}, {"a": a, "b": b}), Draws({"x": x}, {"a": a}), Draws({"x": x}, {"b": b}))
+    assert found.dimensions == pytest.approx(0.0, abs=0.05)
+    assert math.isnan(found.p)
+
+
+# --- the commands, on a real fit without slow parts
+
+FIT = """
+model = { name = "t3r-muon", flavour = "contact" }
+[parameters.vev]
+fixed = 10_000.0
+[parameters.m_aprime]
+fixed = 50.0
+[parameters.m_phi]
+prior = { shape = "log-uniform", low = 50.0, high = 150.0 }
+[parameters.c10_universal]
+fixed = 0.0
+[parameters.c_muon]
+prior = { shape = "uniform", low = -2.0, high = 2.0 }
+[parameters.c_scalar]
+fixed = 0.0
+[parameters.c_pseudoscalar]
+fixed = 0.0
+[likelihoods.muon-g2]
+[likelihoods.lepton-universality]
+[likelihoods.bs-to-mumu]
+[sampler]
+walkers = 32
+seed = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analysis")
+    (folder / "fit.toml").write_text(FIT)
+    load_fit(folder / "fit.toml").run(folder / "chain.h5", steps=300)
+    return folder / "chain.h5"
+
+
+def invoke(*words):
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_leave_one_out_of_a_chain(chain):
+    found = {each["name"]: each for each in invoke("leave-one-out", chain, "--json", "--particles", "400")}
+    assert set(found) == {"muon-g2", "lepton-universality", "bs-to-mumu"}
+    for each in found.values():
+        assert (each["k"] is not None and each["k"] < 0.5) == (each["route"] == "reweighted")
+        assert set(each["intervals"]) == {"m_phi", "c_muon"}
+    # without the rare decays of B_s, c_muon is held by R_K alone: wider
+    low, _, high = found["bs-to-mumu"]["intervals"]["c_muon"]
+    rest = found["muon-g2"]["intervals"]["c_muon"]
+    assert high - low > rest[2] - rest[0]
+
+
+def test_tension_of_a_chain(chain):
+    words = ("--between", "muon-g2,bs-to-mumu", "--particles", "600", "--json")
+    (found,) = invoke("tension", chain, *words)
+    assert found["dimensions"] == pytest.approx(0.0, abs=0.6)  # no parameter in common
+    assert (found["one"], found["other"]) == ("muon-g2", "bs-to-mumu")
+
+
+def test_a_stub_agrees_with_the_same_plug_in(chain, tmp_path):
+    stub = tmp_path / "stub.toml"
+    stub.write_text(
+        'name = "x"\nobservable = "br_bs_mumu"\nkind = "gaussian"\nvalue = 3.6e-9\nerror = 1e-10\n'
+    )
+    plugin = tmp_path / "extra.py"
+    plugin.write_text(PLUGIN)
+    one = invoke("reweight", chain, stub, "--json")
+    other = invoke("reweight", chain, f"{plugin}:Extra", "--json")
+    for key in ("k", "information", "log_predictive"):
+        assert one[key] == pytest.approx(other[key], rel=1e-6)
+    before, after = one["before"]["c_muon"], one["after"]["c_muon"]
+    assert after[2] - after[0] < before[2] - before[0]
+    assert one["information"] > 0.0
+
+
+PLUGIN = """
+from globalfit.likelihoods.bs_to_mumu import BsToMuMu
+from globalfit.statistics import gaussian
+
+class Extra:
+    name = "extra"
+    reference = "nobody"
+    needs = BsToMuMu.needs
+    def predict(self, point):
+        return {"br_extra": BsToMuMu().predict(point)["br_bs_mumu"]}
+    def log_likelihood(self, prediction):
+        return gaussian(3.6e-9, prediction["br_extra"], 1e-10 + 0 * prediction["br_extra"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('kind = "limits"', "'kind' is 'limits'; give one of gaussian, counts, limit"),
+        ('kind = "limit"', "'name' is missing; 'limit' needs limit"),
+        ('kind = "limit"\nname = "x"\nobservable = "br_bs_mumu"\nlimit = 1\nlevle = 0.9', "no key 'levle'"),
+        ('kind = "limit"\nname = "x"\nobservable = "br_bs_mumi"\nlimit = 1', "stores no 'br_bs_mumi'"),
+        (
+            'kind = "limit"\nname = "x"\nobservable = "br_bs_mumu"\nlimit = "a"',
+            "'limit' is 'a'; give a finite",
+        ),
+        ('kind = "limit"\nname = "x"\nobservable = "br_bs_mumu"\nlimit = -1', "not below 0"),
+        ("kind = ", "cannot be read"),
+    ],
+)
+def test_broken_stubs(chain, tmp_path, text, message):
+    stub = tmp_path / "stub.toml"
+    stub.write_text(text)
+    with pytest.raises(FitError, match=re.escape(message)):
+        read_stub(stub, Chain.open(chain))
+
+
+def test_refusals(chain, tmp_path):
+    opened = Chain.open(chain)
+    with pytest.raises(FitErrors, match="no likelihood named 'muon-g3'"):
+        with_experiment(opened, "muon-g3")
+    with pytest.raises(FitErrors, match="reads 'signal_dump_charged', which model 't3r-muon' does not have"):
+        with_experiment(opened, "miniboone-dump")
+    with pytest.raises(ChainError, match="excludes every draw"):
+        reweight(Draws({"x": np.zeros(3)}, {"a": np.zeros(3)}), np.full(3, -np.inf), "b")
