@@ -58,12 +58,23 @@ class Channel:
         numerator N, in MeV^6, of w = N/|s - M^2 + i M Gamma|^2.
     resonance : Resonance or None
         The pole, (r,).
+    part : callable or None
+        ``part(points (q,))`` is the `rate` of some of the points alone.
     """
 
     points: slice | NDArray[np.intp]
     threshold: Array
     rate: Rate
     resonance: Resonance | None = None
+    part: Callable[[NDArray[np.intp]], Rate] | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Channel:
+        """Return the channel at the entries `rows` of its points, which must be an array."""
+        if self.part is None or isinstance(self.points, slice):
+            raise TypeError("this channel has no parts")
+        points = self.points[rows]
+        pole = None if self.resonance is None else self.resonance.take(rows)
+        return Channel(points, self.threshold[rows], self.part(points), pole, self.part)
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:

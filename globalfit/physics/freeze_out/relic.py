@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -13,11 +12,10 @@ from globalfit.arrays import Array, Mask
 from globalfit.errors import GlobalfitError
 from globalfit.physics.freeze_out.annihilation import Channel
 from globalfit.physics.freeze_out.boltzmann import (
-    SIGMA_V_CM3_S,
     X_END,
+    Relic,
     Steps,
     effective_k2,
-    omega_h2,
     solve,
     steps,
 )
@@ -26,31 +24,9 @@ from globalfit.physics.freeze_out.dark_sector import DarkSector
 from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN
 from globalfit.physics.freeze_out.nodes import Nodes, nodes
 from globalfit.physics.freeze_out.thermal_average import thermal_average
+from globalfit.physics.freeze_out.windows import windowed
 
 X_CHECKED: Final = 8.0  # g*(T) has to be known from here on; earlier its last value stands
-
-
-@dataclass(frozen=True, eq=False)
-class Relic:
-    """The abundance of n points.
-
-    Parameters
-    ----------
-    omega_h2 : array (n,)
-        Abundance of eta_1 and eta_2, in the end all eta_1.
-    sigma_v_freeze_out : array (n,)
-        <sigma v> in cm^3/s at freeze-out.
-    x_freeze_out : array (n,)
-        m/T there.
-    out_of_equilibrium : array (n,) of bool
-        n_eq <sigma v> never exceeded H: the abundance depends on what came before, Omega h^2 here starts from
-        equilibrium at T = m.
-    """
-
-    omega_h2: Array
-    sigma_v_freeze_out: Array
-    x_freeze_out: Array
-    out_of_equilibrium: Mask
 
 
 @lru_cache(maxsize=8)
@@ -70,24 +46,20 @@ def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
         g*(T) is not known.
     """
     check(dark, x_end)
-    return relic_of(dark.m_eta, dark.delta_eta, channels(dark), *grid(x_end))
+    return windowed(dark.m_eta, dark.delta_eta, channels(dark), x_end)
 
 
 def relic_of(
     m: Array, delta: Array, open_channels: Sequence[Channel], boltzmann_steps: Steps, average_nodes: Nodes
 ) -> Relic:
-    """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels."""
+    """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels.
+
+    Every channel at every temperature of every step: what `relic` is compared with.
+    """
     kappa = effective_k2(delta / m, boltzmann_steps.x)
     # Omega h^2 ends at the relativistic yield however small this is
     sigma_v = np.maximum(thermal_average(m, kappa, open_channels, average_nodes), 1e-60)
-    solution = solve(m, kappa, sigma_v, boltzmann_steps)
-    at = solution.left
-    return Relic(
-        omega_h2(m, solution.yield_today),
-        sigma_v[np.arange(len(m)), at] * SIGMA_V_CM3_S,
-        boltzmann_steps.x[at],
-        solution.largest_rate < 1.0,
-    )
+    return Relic.of(m, sigma_v, solve(m, kappa, sigma_v, boltzmann_steps), boltzmann_steps)
 
 
 def check(dark: DarkSector, x_end: float = X_END) -> None:
