@@ -88,7 +88,12 @@ def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_o
         Widths in MeV, at mass sqrt s, into the initial pair and into the final states.
     """
     statistics = 2.0 if identical else 1.0
-    return 8.0 * pi * (2 * spin + 1) * statistics * sqrt_s**4 * width_in * width_out
+    s = sqrt_s * sqrt_s
+    rate: Array = (8.0 * pi * (2 * spin + 1) * statistics) * s
+    rate *= s
+    rate *= width_in
+    rate *= width_out
+    return rate
 
 
 def scalar_exchange(sqrt_s: Array, m_eta: Array, y_eta: Array, width_out: Array) -> Array:

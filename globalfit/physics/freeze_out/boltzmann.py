@@ -47,7 +47,7 @@ def _k2_series() -> tuple[float, ...]:
     return tuple(float(c) for c in fit.convert(kind=np.polynomial.Polynomial).coef)
 
 
-_K2_SERIES: Final = _k2_series()
+K2_SERIES: Final = _k2_series()
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,8 +260,8 @@ def effective_k2(gap: Array, x: Array) -> Array:
 def k2e(u: Array) -> Array:
     """Return e^u K2(u) for u >= 1, to 1e-7: sqrt(pi/2u) times a polynomial in 1/u."""
     r = 1.0 / u
-    series = np.full_like(r, _K2_SERIES[-1])
-    for coefficient in _K2_SERIES[-2::-1]:
+    series = np.full_like(r, K2_SERIES[-1])
+    for coefficient in K2_SERIES[-2::-1]:
         series *= r
         series += coefficient
     return np.sqrt(0.5 * pi * r) * series

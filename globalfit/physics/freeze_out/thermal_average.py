@@ -55,12 +55,28 @@ class Spectrum:
     energy: Array
     peak: Array
 
-    def take(self, rows: NDArray[np.intp]) -> Spectrum:
+    def take(self, rows: slice | NDArray[np.intp]) -> Spectrum:
         """Return that of the points in `rows`."""
         first = None if self.first is None else self.first[rows]
         return Spectrum(
             self.threshold[rows], self.weights[rows], first, self.energy[rows], self.peak[rows]
         )  # fmt: skip
+
+
+def joined(spectra: Sequence[Spectrum]) -> Spectrum:
+    """Return several spectra at the same nodes as one, row after row."""
+    first = None
+    if any(each.first is not None for each in spectra):
+        first = np.concatenate(
+            [np.zeros_like(each.weights) if each.first is None else each.first for each in spectra]
+        )
+    return Spectrum(
+        np.concatenate([each.threshold for each in spectra]),
+        np.concatenate([each.weights for each in spectra]),
+        first,
+        np.concatenate([each.energy for each in spectra]),
+        np.concatenate([each.peak for each in spectra]),
+    )
 
 
 def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
@@ -120,6 +136,8 @@ def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     return Spectrum(threshold, weights, first, energy_pole, peak)
 
 
+ALL = slice(None)
+NONE = np.empty(0, dtype=np.intp)
 HIGHER = 2.002  # thresholds below it need no more than the leading order: the rest is below 2e-5 at x = 8
 
 
@@ -127,14 +145,21 @@ def laplace(found: Spectrum, grid: Nodes) -> Array:
     """Return e^{2x} int de w K1((2 + e) x) (r, t) of one channel at x = grid.x."""
     result = found.weights @ grid.kernel
     threshold = found.threshold
-    if found.first is not None:
-        result += found.first @ grid.kernel / grid.x
-        high = threshold > HIGHER
-        at = 1.0 / threshold  # the second order at the threshold
+    high = np.flatnonzero(threshold > HIGHER) if found.first is not None else NONE
+    if high.size:
+        rows: slice | NDArray[np.intp] = ALL if high.size == len(threshold) else high
+        assert found.first is not None
+        at = 1.0 / threshold[rows]  # the second order at the threshold
         second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
-        result *= 1.0 + np.where(high, second, 0.0)[:, None] / grid.x**2
-    if (threshold > 2.0).any():
-        result *= np.exp((2.0 - threshold)[:, None] * grid.x)
+        part = found.first[rows] @ grid.kernel
+        part /= grid.x
+        part += result[rows]
+        part *= 1.0 + second[:, None] / grid.x**2
+        result[rows] = part
+    above = np.flatnonzero(threshold > 2.0)
+    if above.size:
+        rows = ALL if above.size == len(threshold) else above
+        result[rows] *= np.exp((2.0 - threshold[rows])[:, None] * grid.x)
     hit = np.flatnonzero(found.peak)
     if hit.size:
         e = found.energy[hit]

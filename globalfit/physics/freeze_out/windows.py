@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -31,7 +32,7 @@ from globalfit.physics.freeze_out.boltzmann import (
 )
 from globalfit.physics.freeze_out.nodes import Nodes, nodes
 from globalfit.physics.freeze_out.relevance import relevant
-from globalfit.physics.freeze_out.thermal_average import Spectrum, laplace, normalised, spectrum
+from globalfit.physics.freeze_out.thermal_average import Spectrum, joined, laplace, normalised, spectrum
 
 FOLLOWS: Final = 30.0  # b = n_eq <sigma v>/(H x) from which the density follows equilibrium
 SPAN: Final = 17.0  # length of a window in x
@@ -39,6 +40,7 @@ STRIDE: Final = 8  # steps from one window to the next
 # thresholds beyond it, in units of m, are nothing at x > 64: no nodes at the scale of late times
 FAR: Final = 2.3
 FAR_CELLS: Final = 6
+ORDER: Final = 8  # nodes of a cell
 FLOOR: Final = 1e-60  # of <sigma v>: Omega h^2 ends at the relativistic yield however small it is
 
 
@@ -74,29 +76,33 @@ def windows(x_end: float = X_END) -> Windows:
 
 def _window(x: Array) -> Window:
     temperatures = tuple(x.tolist())
-    return Window(x, nodes(temperatures), nodes(temperatures, cells=FAR_CELLS))
+    return Window(x, nodes(temperatures, ORDER), nodes(temperatures, ORDER, cells=FAR_CELLS))
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """A channel's spectrum with the points it belongs to, and which nodes it is at."""
+class _Spectra:
+    """Channels of all points at one set of nodes, as rows; `points` (r,) says whose each is, rising."""
 
     points: NDArray[np.intp]
     spectrum: Spectrum
-    far: bool
 
-    def add(self, total: Array, chosen: NDArray[np.intp], place: NDArray[np.intp], window: Window) -> None:
-        """Add to `total` (c, t), of the points `chosen` (c,); `place` (n,) is where they are, or -1."""
-        at = place[self.points]
-        rows = np.flatnonzero(at >= 0)
-        if not rows.size:
-            return
-        own = self.spectrum if rows.size == at.size else self.spectrum.take(rows)
-        part = laplace(own, window.far if self.far else window.near)
-        if rows.size == len(chosen):
-            total += part
-        else:
-            total[at[rows]] += part
+    @classmethod
+    def sorted(cls, parts: Sequence[tuple[NDArray[np.intp], Spectrum]]) -> _Spectra:
+        """Put channels together, the rows of a point beside each other."""
+        points = np.concatenate([points for points, _ in parts])
+        order = np.argsort(points, kind="stable")
+        return cls(points[order], joined([spectrum for _, spectrum in parts]).take(order))
+
+    def total(self, low: int, high: int, grid: Nodes) -> Array:
+        """Return the sum over the channels of the points from `low` to `high`, (high - low, t)."""
+        first, last = np.searchsorted(self.points, [low, high])
+        total = np.zeros((high - low, grid.x.size))
+        if first < last:
+            own = self.points[first:last]
+            starts = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
+            each = laplace(self.spectrum.take(slice(first, last)), grid)
+            total[own[starts] - low] = np.add.reduceat(each, starts, axis=0)
+        return total
 
 
 def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float = X_END) -> Relic:
@@ -106,11 +112,12 @@ def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float =
     gap = delta / m
     kappa = effective_k2(gap, coarse.x)
     total = np.zeros((len(m), coarse.x.size))
-    parts = []
+    near: list[tuple[NDArray[np.intp], Spectrum]] = []
+    far: list[tuple[NDArray[np.intp], Spectrum]] = []
     for channel in channels:
         if isinstance(channel.points, slice):
-            parts.append(_Part(everyone, spectrum(m, channel, coarse.near), False))
-            parts[-1].add(total, everyone, everyone, coarse)
+            near.append((everyone, spectrum(m, channel, coarse.near)))
+            total += laplace(near[-1][1], coarse.near)
 
     def follows() -> NDArray[np.intp]:
         b = equilibrium_rate(m, kappa, np.maximum(normalised(m, kappa, total, coarse.x), FLOOR), coarse.x)
@@ -123,37 +130,52 @@ def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float =
         if not isinstance(channel.points, slice):
             points = channel.points
             kept = relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
-            for far in (False, True):
-                rows = np.flatnonzero(kept & ((channel.threshold > FAR * m[points]) == far))
+            distant = channel.threshold > FAR * m[points]
+            for mask, found, nodes_ in ((~distant, near, coarse.near), (distant, far, coarse.far)):
+                rows = np.flatnonzero(kept & mask)
                 if rows.size:
-                    found = spectrum(
-                        m[points[rows]], channel.take(rows), coarse.far if far else coarse.near
-                    )
-                    parts.append(_Part(points[rows], found, far))
-                    parts[-1].add(total, everyone, everyone, coarse)
-    return _solve(m, gap, parts, np.minimum(follows(), len(grids.steps) - 1), grids)
+                    own = points[rows]
+                    found.append((own, spectrum(m[own], channel.take(rows), nodes_)))
+                    total[own] += laplace(found[-1][1], nodes_)
+    # points in the order of their windows, so that those of one window are neighbours
+    which = np.minimum(follows(), len(grids.steps) - 1)
+    order = np.argsort(which, kind="stable")
+    place = np.empty_like(order)
+    place[order] = everyone
+    spectra = tuple(
+        _Spectra.sorted([(place[points], found) for points, found in each]) if each else None
+        for each in (near, far)
+    )
+    found = _solve(m[order], gap[order], spectra, which[order], grids)
+    return Relic(**{name: values[place] for name, values in vars(found).items()})
 
 
-def _solve(m: Array, gap: Array, parts: Sequence[_Part], which: NDArray[np.intp], grids: Windows) -> Relic:
-    """Solve all points, each in its window (n,); over the whole range if it has not frozen out in that."""
+def _solve(
+    m: Array, gap: Array, spectra: Sequence[_Spectra | None], which: NDArray[np.intp], grids: Windows
+) -> Relic:
+    """Solve all points, each in its window (n,), rising; over the whole range if it has not frozen out."""
     n = len(m)
     found = Relic(np.empty(n), np.empty(n), np.empty(n), np.zeros(n, dtype=np.bool_))
-    for k in range(len(grids.steps) - 1, -1, -1):
-        chosen = np.flatnonzero(which == k)
-        if not chosen.size:
-            continue
-        window, place = grids.windows[k], np.full(n, -1)
-        place[chosen] = np.arange(chosen.size)
-        total = np.zeros((chosen.size, window.x.size))
-        for part in parts:
-            part.add(total, chosen, place, window)
-        mass = m[chosen]
-        kappa = effective_k2(gap[chosen], window.x)
+
+    def solve_range(low: int, high: int, k: int) -> Array:
+        window, mass = grids.windows[k], m[low:high]
+        total = np.zeros((high - low, window.x.size))
+        for each, grid in zip(spectra, (window.near, window.far), strict=True):
+            if each is not None:
+                total += each.total(low, high, grid)
+        kappa = effective_k2(gap[low:high], window.x)
         sigma_v = np.maximum(normalised(mass, kappa, total, window.x), FLOOR)
         solution = solve(mass, kappa, sigma_v, grids.steps[k], following=k > 0)
-        if k > 0:
-            which[chosen[solution.last < FROZEN]] = 0
         ours = Relic.of(mass, sigma_v, solution, grids.steps[k])
         for name, values in vars(ours).items():
-            getattr(found, name)[chosen] = values
+            getattr(found, name)[low:high] = values
+        return solution.last
+
+    cuts = np.searchsorted(which, np.arange(len(grids.steps) + 1))
+    for k, (low, high) in enumerate(pairwise(cuts.tolist())):
+        if low < high:
+            last = solve_range(low, high, k)
+            if k > 0:
+                for i in np.flatnonzero(last < FROZEN).tolist():
+                    solve_range(low + i, low + i + 1, 0)
     return found
