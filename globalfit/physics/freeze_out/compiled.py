@@ -51,7 +51,7 @@ class Grids(NamedTuple):
     x: Array
     ln_x: Array
     begin: NDArray[np.int64]  # (windows + 1,) in x
-    count: NDArray[np.int64]  # steps of each window
+    length: NDArray[np.int64]  # steps of each window
     tail: Array  # weights, as long as x
     near: Layout
     far: Layout
@@ -257,8 +257,8 @@ def _points(
     grid: Grids,
     out: Array,
 ) -> None:
-    """Solve all points one after the other; `out` (4, n): yield, <sigma v> and x at freeze-out, largest b x."""
-    n_windows = grid.count.size
+    """Fill `out` (4, n): yield, <sigma v> and x at freeze-out, largest b x, point by point."""
+    n_windows = grid.length.size
     near, far_grid = grid.near, grid.far
     most = 3 + 2 * (kinds_phi.size + 2) + kinds_a.size + 2
     k_near, longest = near.u.size, 0
@@ -408,7 +408,7 @@ def _points(
         while True:
             low, high = grid.begin[window], grid.begin[window + 1]
             x, ln_x = grid.x[low:high], grid.ln_x[low:high]
-            count, size = grid.count[window], high - low
+            count, size = grid.length[window], high - low
             total[:size] = 0.0
             _average(
                 m, gap, filled, weights, firsts, thresholds, energies, peaks, far, offset, window, grid,

@@ -50,10 +50,8 @@ def _legendre_q(c: complex, order: int, q: NDArray[np.complex128]) -> None:
 
 
 @jit
-def pole_weights(
-    q: complex, grid: Layout, second: NDArray[np.complex128], out: Array
-) -> tuple[float, float]:
-    """Fill `out` (k,) with the weights of int du h(u)/|u - q^2|^2; return place and weight of another node."""
+def pole_weights(q: complex, grid: Layout, second: NDArray[np.complex128], out: Array) -> tuple[float, float]:
+    """Fill `out` (k,) with weights of int du h(u)/|u - q^2|^2; return place and weight of another node."""
     square = q * q
     for j in range(grid.u.size):
         off = grid.u[j] - square.real
@@ -168,4 +166,3 @@ def finish(
     else:
         for j in range(weights.size):
             weights[j] *= numerator[j]
-

@@ -25,7 +25,8 @@ def k2e(u: float) -> float:
     series = _K2[_K2.size - 1]
     for k in range(_K2.size - 2, -1, -1):
         series = series * r + _K2[k]
-    return sqrt(0.5 * pi * r) * series
+    value: float = sqrt(0.5 * pi * r) * series
+    return value
 
 
 @jit
@@ -33,7 +34,7 @@ def rate_and_ratio(
     m: float, kappa: Array, sigma_v: Array, x: Array, ln_x: Array, plasma: Array, low: float, step: float,
     a: Array, ratio: Array,
 ) -> None:  # fmt: skip
-    """Fill A and Y_eq e^x (t,); `plasma` (entries, 2) is g*^{1/2} and h from ln T = `low` in steps of `step`."""
+    """Fill A and Y_eq e^x (t,); `plasma` (entries, 2) is g*^{1/2} and h, ln T from `low` by `step`."""
     ln_m, inverse, last = log(m), 1.0 / step, plasma.shape[0] - 1
     for t in range(x.size):
         at = (ln_m - (ln_x[t] + low)) * inverse + 0.5
@@ -43,9 +44,7 @@ def rate_and_ratio(
 
 
 @jit
-def advance(
-    b: Array, ratio: Array, x: Array, count: int, stride: int, start: float
-) -> tuple[float, int]:
+def advance(b: Array, ratio: Array, x: Array, count: int, stride: int, start: float) -> tuple[float, int]:
     """Return W after `count` steps of `stride` edges, and the first edge at which it is above `DEPARTURE`."""
     w = start
     found = 0 if w > DEPARTURE else -1

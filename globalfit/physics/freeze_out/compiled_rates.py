@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import atanh, log, pi, sqrt
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 import numpy as np
@@ -44,8 +44,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 def jit(function: F) -> F:
     """Compile a function, once and for all: the result is kept on disk."""
-    compiled: F = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
-    return compiled
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function))
 
 
 @jit
@@ -70,7 +69,7 @@ def add_width(kind: int, p: Array, values: Array, slopes: Array, w: Array, out: 
             r = (p[0] / w[j]) ** 2
             beta2 = max(1.0 - 4.0 * r, 0.0)
             out[j] += w[j] * sqrt(beta2) / (12.0 * pi) * (p[1] ** 2 * (1.0 + 2.0 * r) + p[2] ** 2 * beta2)
-    elif kind == SCALAR_MAJORANA or kind == SCALAR_DIRAC:
+    elif kind in (SCALAR_MAJORANA, SCALAR_DIRAC):
         c = p[1] ** 2 / (8.0 * pi) * (0.5 if kind == SCALAR_MAJORANA else 1.0)
         for j in range(w.size):
             beta2 = max(1.0 - 4.0 * (p[0] / w[j]) ** 2, 0.0)
@@ -94,7 +93,11 @@ def add_width(kind: int, p: Array, values: Array, slopes: Array, w: Array, out: 
             phase = max(1.0 - (M_PI0 / w[j]) ** 2, 0.0)
             if phase > 0.0:
                 omega = 1.0 / complex(1.0 - (w[j] / M_OMEGA) ** 2, -WIDTH_OMEGA / M_OMEGA)
-                a = E_CHARGE / (4.0 * pi**2 * F_PI) * (3.0 * isoscalar * omega + isovector * form_factor(w[j]))
+                a = (
+                    E_CHARGE
+                    / (4.0 * pi**2 * F_PI)
+                    * (3.0 * isoscalar * omega + isovector * form_factor(w[j]))
+                )
                 out[j] += (a.real**2 + a.imag**2) * w[j] ** 3 / (96.0 * pi) * phase**3
     else:
         for j in range(w.size):

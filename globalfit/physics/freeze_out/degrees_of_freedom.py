@@ -91,6 +91,7 @@ def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def fine_table() -> tuple[Array, Array, float, float]:
+    """Return g*^{1/2} and h, uniform in ln T, the first ln T and the step."""
     coarse = _table()
     ln_t = np.linspace(coarse.low, np.log(T_MAX), _FINE)
     found = degrees_of_freedom(np.exp(ln_t).clip(T_MIN, T_MAX))

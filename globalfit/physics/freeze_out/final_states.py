@@ -73,8 +73,8 @@ def finals_of_aprime(
     ]
     for lepton in leptons:
         if np.any(lepton.g_vector) or np.any(lepton.g_axial):
-            parameters = (lepton.m, lepton.g_vector, lepton.g_axial)
-            finals.append(FinalState(zero + 2.0 * lepton.m, _vector_to(lepton), VECTOR_DIRAC, parameters))
+            own = (lepton.m, lepton.g_vector, lepton.g_axial)
+            finals.append(FinalState(zero + 2.0 * lepton.m, _vector_to(lepton), VECTOR_DIRAC, own))
     if np.any(g_u) or np.any(g_d):
         finals += [
             FinalState(zero + M_PI0, pi0_gamma, VECTOR_PI0_GAMMA, (g_u, g_d)),
@@ -132,7 +132,7 @@ def finals_of_phi(
     ]
     if loops:
         spare = [0.0] * (3 - len(loops))
-        parameters = (*loops.values(), *spare, *map(origin, loops), *spare)
+        parameters: list[Array | float] = [*loops.values(), *spare, *map(origin, loops), *spare]
         finals.append(FinalState(zero, gamma_gamma, PHOTONS, parameters))
     if np.any(y_u) or np.any(y_d) or np.any(heavy):
         finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi, SCALAR_PIONS, (y_u, y_d, heavy)))

@@ -80,7 +80,7 @@ def _sizes() -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def flat_tables() -> tuple[Array, Array]:
-    """Return real part, imaginary part and squared modulus of A_{1/2}, and their differences, (3, entries)."""
+    """Return real and imaginary part and squared modulus of A_{1/2}, and differences, (3, entries)."""
     values, slopes, _ = _table()
     sizes, differences = _sizes()
     return np.stack([values.real, values.imag, sizes]), np.stack([slopes.real, slopes.imag, differences])

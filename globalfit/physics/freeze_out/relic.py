@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import Final, Literal
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from globalfit.physics.freeze_out.nodes import Nodes, nodes
 from globalfit.physics.freeze_out.thermal_average import thermal_average
 from globalfit.physics.freeze_out.windows import windowed
 
+Engine = Literal["auto", "numpy", "numba"]
 X_CHECKED: Final = 8.0  # g*(T) has to be known from here on; earlier its last value stands
 
 
@@ -36,8 +38,11 @@ def grid(x_end: float = X_END) -> tuple[Steps, Nodes]:
     return found, nodes(tuple(found.x.tolist()))
 
 
-def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
+def relic(dark: DarkSector, x_end: float = X_END, engine: Engine = "numpy") -> Relic:
     """Return the abundance of the dark fermions by freeze-out, of all points at once.
+
+    `engine` "numba" is compiled code, the same to 1e-9; what it does not know (the axial current) is left to
+    numpy. "auto" takes it where numba is installed.
 
     Raises
     ------
@@ -46,7 +51,18 @@ def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
         g*(T) is not known.
     """
     check(dark, x_end)
+    if engine == "numba" or (engine == "auto" and numba_is_installed()):
+        from globalfit.physics.freeze_out import compiled  # imports numba
+
+        if compiled.supports(dark):
+            return compiled.compiled(dark, x_end)
     return windowed(dark.m_eta, dark.delta_eta, channels(dark), x_end)
+
+
+@cache
+def numba_is_installed() -> bool:
+    """Return whether the optional compiler is there, without importing it."""
+    return find_spec("numba") is not None
 
 
 def relic_of(

@@ -131,23 +131,23 @@ def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float =
             points = channel.points
             kept = relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
             distant = channel.threshold > FAR * m[points]
-            for mask, found, nodes_ in ((~distant, near, coarse.near), (distant, far, coarse.far)):
+            for mask, into, grid in ((~distant, near, coarse.near), (distant, far, coarse.far)):
                 rows = np.flatnonzero(kept & mask)
                 if rows.size:
                     own = points[rows]
-                    found.append((own, spectrum(m[own], channel.take(rows), nodes_)))
-                    total[own] += laplace(found[-1][1], nodes_)
+                    into.append((own, spectrum(m[own], channel.take(rows), grid)))
+                    total[own] += laplace(into[-1][1], grid)
     # points in the order of their windows, so that those of one window are neighbours
     which = np.minimum(follows(), len(grids.steps) - 1)
     order = np.argsort(which, kind="stable")
     place = np.empty_like(order)
     place[order] = everyone
     spectra = tuple(
-        _Spectra.sorted([(place[points], found) for points, found in each]) if each else None
+        _Spectra.sorted([(place[points], channel) for points, channel in each]) if each else None
         for each in (near, far)
     )
-    found = _solve(m[order], gap[order], spectra, which[order], grids)
-    return Relic(**{name: values[place] for name, values in vars(found).items()})
+    relic = _solve(m[order], gap[order], spectra, which[order], grids)
+    return Relic(**{name: values[place] for name, values in vars(relic).items()})
 
 
 def _solve(
