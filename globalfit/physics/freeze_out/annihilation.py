@@ -58,12 +58,23 @@ class Channel:
         numerator N, in MeV^6, of w = N/|s - M^2 + i M Gamma|^2.
     resonance : Resonance or None
         The pole, (r,).
+    part : callable or None
+        ``part(points (q,))`` is the `rate` of some of the points alone.
     """
 
     points: slice | NDArray[np.intp]
     threshold: Array
     rate: Rate
     resonance: Resonance | None = None
+    part: Callable[[NDArray[np.intp]], Rate] | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Channel:
+        """Return the channel at the entries `rows` of its points, which must be an array."""
+        if self.part is None or isinstance(self.points, slice):
+            raise TypeError("this channel has no parts")
+        points = self.points[rows]
+        pole = None if self.resonance is None else self.resonance.take(rows)
+        return Channel(points, self.threshold[rows], self.part(points), pole, self.part)
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:
@@ -77,7 +88,12 @@ def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_o
         Widths in MeV, at mass sqrt s, into the initial pair and into the final states.
     """
     statistics = 2.0 if identical else 1.0
-    return 8.0 * pi * (2 * spin + 1) * statistics * sqrt_s**4 * width_in * width_out
+    s = sqrt_s * sqrt_s
+    rate: Array = (8.0 * pi * (2 * spin + 1) * statistics) * s
+    rate *= s
+    rate *= width_in
+    rate *= width_out
+    return rate
 
 
 def scalar_exchange(sqrt_s: Array, m_eta: Array, y_eta: Array, width_out: Array) -> Array:

@@ -127,14 +127,13 @@ def _through(
     for final in finals:
         rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
         if rows.size:
-            yield Channel(
-                rows, final.threshold[rows], numerator(rows, _partial(final, rows)), pole.take(rows)
-            )
+            part = _part(numerator, final)
+            yield Channel(rows, final.threshold[rows], part(rows), pole.take(rows), part)
     for other in others:
         rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
         if rows.size:
             resonance = pole.take(rows) if other.resonant else None
-            yield Channel(rows, other.threshold[rows], other.rate(rows), resonance)
+            yield Channel(rows, other.threshold[rows], other.rate(rows), resonance, other.rate)
 
 
 def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Array:
@@ -149,8 +148,11 @@ def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Arra
     return total
 
 
-def _partial(final: FinalState, rows: Rows) -> Rate:
-    return lambda sqrt_s: final.width(sqrt_s, rows)
+def _part(numerator: Numerator, final: FinalState) -> Callable[[Rows], Rate]:
+    def rate(rows: Rows) -> Rate:
+        return numerator(rows, lambda sqrt_s: final.width(sqrt_s, rows))
+
+    return rate
 
 
 def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:

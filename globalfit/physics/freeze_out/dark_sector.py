@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,19 @@ from globalfit.arrays import Array
 Rows: TypeAlias = slice | NDArray[np.intp]
 Width: TypeAlias = Callable[[Array, Rows], Array]
 Current = Literal["vector", "axial"]
+
+# Final states by the formula of their width, with its parameters, for compiled code
+UNKNOWN: Final = 0
+VECTOR_MAJORANA: Final = 1  # mass, coupling
+VECTOR_MIXED: Final = 2  # mass beside a massless one, coupling
+VECTOR_DIRAC: Final = 3  # mass, vector and axial coupling
+VECTOR_PI0_GAMMA: Final = 4  # couplings of u and d
+VECTOR_PIONS: Final = 5  # the same
+SCALAR_MAJORANA: Final = 6  # mass, coupling
+SCALAR_MIXED: Final = 7  # mass beside a massless one, coupling
+SCALAR_DIRAC: Final = 8  # mass, coupling
+SCALAR_PIONS: Final = 9  # couplings of u and d, sum of y_Q/m_Q
+PHOTONS: Final = 10  # three weights, and three masses as `photons.origin`
 
 
 @dataclass(frozen=True)
@@ -27,10 +40,16 @@ class FinalState:
     width : callable
         ``width(sqrt_s (r, k), rows) -> (r, k)``: partial width in MeV at mass sqrt s, of the points in
         `rows`.
+    kind : int
+        Which formula `width` is, or `UNKNOWN`.
+    parameters : sequence of array (n,) or float
+        Its parameters, at most 6.
     """
 
     threshold: Array
     width: Width
+    kind: int = UNKNOWN
+    parameters: Sequence[Array | float] = ()
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
 
     The nearest entry of a fine table, to 1e-4; the ends of the range hold beyond it.
     """
-    root, h, low, step = _fine_table()
+    root, h, low, step = fine_table()
     at = (np.log(m)[:, None] - (np.log(x) + low)) * (1.0 / step) + 0.5
     index = at.astype(np.int32)
     np.clip(index, 0, _FINE - 1, out=index)
@@ -90,7 +90,8 @@ def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=1)
-def _fine_table() -> tuple[Array, Array, float, float]:
+def fine_table() -> tuple[Array, Array, float, float]:
+    """Return g*^{1/2} and h, uniform in ln T, the first ln T and the step."""
     coarse = _table()
     ln_t = np.linspace(coarse.low, np.log(T_MAX), _FINE)
     found = degrees_of_freedom(np.exp(ln_t).clip(T_MIN, T_MAX))

@@ -11,8 +11,23 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_PI, M_PI0
 from globalfit.physics import decays
-from globalfit.physics.freeze_out.dark_sector import FinalState, LongitudinalPair, Rows, Width
-from globalfit.physics.freeze_out.photons import width_to_photons
+from globalfit.physics.freeze_out.dark_sector import (
+    PHOTONS,
+    SCALAR_DIRAC,
+    SCALAR_MAJORANA,
+    SCALAR_MIXED,
+    SCALAR_PIONS,
+    VECTOR_DIRAC,
+    VECTOR_MAJORANA,
+    VECTOR_MIXED,
+    VECTOR_PI0_GAMMA,
+    VECTOR_PIONS,
+    FinalState,
+    LongitudinalPair,
+    Rows,
+    Width,
+)
+from globalfit.physics.freeze_out.photons import origin, width_to_photons
 
 
 class Lepton(NamedTuple):
@@ -52,12 +67,19 @@ def finals_of_aprime(
     def pi_pi(m: Array, rows: Rows) -> Array:
         return decays.vector_to_pi_pi(m, g_u[rows, None], g_d[rows, None])
 
-    finals = [FinalState(2.0 * m_nus, nus_nus), FinalState(m_nus, nua_nus)]
+    finals = [
+        FinalState(2.0 * m_nus, nus_nus, VECTOR_MAJORANA, (m_nus, g_r)),
+        FinalState(m_nus, nua_nus, VECTOR_MIXED, (m_nus, g_mixed)),
+    ]
     for lepton in leptons:
         if np.any(lepton.g_vector) or np.any(lepton.g_axial):
-            finals.append(FinalState(zero + 2.0 * lepton.m, _vector_to(lepton)))
+            own = (lepton.m, lepton.g_vector, lepton.g_axial)
+            finals.append(FinalState(zero + 2.0 * lepton.m, _vector_to(lepton), VECTOR_DIRAC, own))
     if np.any(g_u) or np.any(g_d):
-        finals += [FinalState(zero + M_PI0, pi0_gamma), FinalState(zero + 2.0 * M_PI, pi_pi)]
+        finals += [
+            FinalState(zero + M_PI0, pi0_gamma, VECTOR_PI0_GAMMA, (g_u, g_d)),
+            FinalState(zero + 2.0 * M_PI, pi_pi, VECTOR_PIONS, (g_u, g_d)),
+        ]
     return finals
 
 
@@ -100,16 +122,20 @@ def finals_of_phi(
 
     finals = []
     if np.any(y_nus):
-        finals.append(FinalState(2.0 * m_nus, nus_nus))
+        finals.append(FinalState(2.0 * m_nus, nus_nus, SCALAR_MAJORANA, (m_nus, y_nus)))
     if np.any(y_nua_nus):
-        finals.append(FinalState(m_nus, nua_nus))
+        finals.append(FinalState(m_nus, nua_nus, SCALAR_MIXED, (m_nus, y_nua_nus)))
     finals += [
-        FinalState(zero + 2.0 * lepton.m, _scalar_to(lepton)) for lepton in leptons if np.any(lepton.y)
+        FinalState(zero + 2.0 * lepton.m, _scalar_to(lepton), SCALAR_DIRAC, (lepton.m, lepton.y))
+        for lepton in leptons
+        if np.any(lepton.y)
     ]
     if loops:
-        finals.append(FinalState(zero, gamma_gamma))
+        spare = [0.0] * (3 - len(loops))
+        parameters: list[Array | float] = [*loops.values(), *spare, *map(origin, loops), *spare]
+        finals.append(FinalState(zero, gamma_gamma, PHOTONS, parameters))
     if np.any(y_u) or np.any(y_d) or np.any(heavy):
-        finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi))
+        finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi, SCALAR_PIONS, (y_u, y_d, heavy)))
     return finals
 
 

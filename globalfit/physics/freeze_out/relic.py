@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import Final, Literal
 
 import numpy as np
 
@@ -13,11 +13,10 @@ from globalfit.arrays import Array, Mask
 from globalfit.errors import GlobalfitError
 from globalfit.physics.freeze_out.annihilation import Channel
 from globalfit.physics.freeze_out.boltzmann import (
-    SIGMA_V_CM3_S,
     X_END,
+    Relic,
     Steps,
     effective_k2,
-    omega_h2,
     solve,
     steps,
 )
@@ -26,31 +25,10 @@ from globalfit.physics.freeze_out.dark_sector import DarkSector
 from globalfit.physics.freeze_out.degrees_of_freedom import T_MAX, T_MIN
 from globalfit.physics.freeze_out.nodes import Nodes, nodes
 from globalfit.physics.freeze_out.thermal_average import thermal_average
+from globalfit.physics.freeze_out.windows import windowed
 
+Engine = Literal["auto", "numpy", "numba"]
 X_CHECKED: Final = 8.0  # g*(T) has to be known from here on; earlier its last value stands
-
-
-@dataclass(frozen=True, eq=False)
-class Relic:
-    """The abundance of n points.
-
-    Parameters
-    ----------
-    omega_h2 : array (n,)
-        Abundance of eta_1 and eta_2, in the end all eta_1.
-    sigma_v_freeze_out : array (n,)
-        <sigma v> in cm^3/s at freeze-out.
-    x_freeze_out : array (n,)
-        m/T there.
-    out_of_equilibrium : array (n,) of bool
-        n_eq <sigma v> never exceeded H: the abundance depends on what came before, Omega h^2 here starts from
-        equilibrium at T = m.
-    """
-
-    omega_h2: Array
-    sigma_v_freeze_out: Array
-    x_freeze_out: Array
-    out_of_equilibrium: Mask
 
 
 @lru_cache(maxsize=8)
@@ -60,8 +38,11 @@ def grid(x_end: float = X_END) -> tuple[Steps, Nodes]:
     return found, nodes(tuple(found.x.tolist()))
 
 
-def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
+def relic(dark: DarkSector, x_end: float = X_END, engine: Engine = "numpy") -> Relic:
     """Return the abundance of the dark fermions by freeze-out, of all points at once.
+
+    `engine` "numba" is compiled code, the same to 1e-9; what it does not know (the axial current) is left to
+    numpy. "auto" takes it where numba is installed.
 
     Raises
     ------
@@ -70,24 +51,31 @@ def relic(dark: DarkSector, x_end: float = X_END) -> Relic:
         g*(T) is not known.
     """
     check(dark, x_end)
-    return relic_of(dark.m_eta, dark.delta_eta, channels(dark), *grid(x_end))
+    if engine == "numba" or (engine == "auto" and numba_is_installed()):
+        from globalfit.physics.freeze_out import compiled  # imports numba
+
+        if compiled.supports(dark):
+            return compiled.compiled(dark, x_end)
+    return windowed(dark.m_eta, dark.delta_eta, channels(dark), x_end)
+
+
+@cache
+def numba_is_installed() -> bool:
+    """Return whether the optional compiler is there, without importing it."""
+    return find_spec("numba") is not None
 
 
 def relic_of(
     m: Array, delta: Array, open_channels: Sequence[Channel], boltzmann_steps: Steps, average_nodes: Nodes
 ) -> Relic:
-    """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels."""
+    """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels.
+
+    Every channel at every temperature of every step: what `relic` is compared with.
+    """
     kappa = effective_k2(delta / m, boltzmann_steps.x)
     # Omega h^2 ends at the relativistic yield however small this is
     sigma_v = np.maximum(thermal_average(m, kappa, open_channels, average_nodes), 1e-60)
-    solution = solve(m, kappa, sigma_v, boltzmann_steps)
-    at = solution.left
-    return Relic(
-        omega_h2(m, solution.yield_today),
-        sigma_v[np.arange(len(m)), at] * SIGMA_V_CM3_S,
-        boltzmann_steps.x[at],
-        solution.largest_rate < 1.0,
-    )
+    return Relic.of(m, sigma_v, solve(m, kappa, sigma_v, boltzmann_steps), boltzmann_steps)
 
 
 def check(dark: DarkSector, x_end: float = X_END) -> None:

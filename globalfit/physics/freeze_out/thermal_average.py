@@ -21,13 +21,62 @@ width of 1e-12 M costs what one of 0.3 M does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.annihilation import Channel
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
 from globalfit.physics.freeze_out.poles import pole_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A channel's rate at the nodes, for r points: all that its thermal average needs.
+
+    Parameters
+    ----------
+    threshold : array (r,)
+        e_0, sqrt s/m at the threshold.
+    weights : array (r, k)
+        Rate times the weight of each node.
+    first : array (r, k) or None
+        First order in 1/x of the kernel above the threshold of the lightest pair over that at it, times
+        `weights`.
+    energy, peak : array (r,)
+        sqrt s/m and weight of the node at a pole; `peak` is zero without one.
+    """
+
+    threshold: Array
+    weights: Array
+    first: Array | None
+    energy: Array
+    peak: Array
+
+    def take(self, rows: slice | NDArray[np.intp]) -> Spectrum:
+        """Return that of the points in `rows`."""
+        first = None if self.first is None else self.first[rows]
+        return Spectrum(
+            self.threshold[rows], self.weights[rows], first, self.energy[rows], self.peak[rows]
+        )  # fmt: skip
+
+
+def joined(spectra: Sequence[Spectrum]) -> Spectrum:
+    """Return several spectra at the same nodes as one, row after row."""
+    first = None
+    if any(each.first is not None for each in spectra):
+        first = np.concatenate(
+            [np.zeros_like(each.weights) if each.first is None else each.first for each in spectra]
+        )
+    return Spectrum(
+        np.concatenate([each.threshold for each in spectra]),
+        np.concatenate([each.weights for each in spectra]),
+        first,
+        np.concatenate([each.energy for each in spectra]),
+        np.concatenate([each.peak for each in spectra]),
+    )
 
 
 def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
@@ -44,39 +93,77 @@ def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: N
     """
     total = np.zeros((len(m), grid.x.size))
     for channel in channels:
-        total[channel.points] += _integral(m[channel.points], channel, grid)
-    return total * grid.x / (8.0 * m[:, None] ** 4 * kappa**2)
+        total[channel.points] += laplace(spectrum(m[channel.points], channel, grid), grid)
+    return normalised(m, kappa, total, grid.x)
 
 
-def _integral(m: Array, channel: Channel, grid: Nodes) -> Array:
-    """Return e^{2x} int de w K1((2 + e) x) (r, t) of one channel."""
+def normalised(m: Array, kappa: Array, total: Array, x: Array) -> Array:
+    """Return <sigma v> (n, t) from the sum of `laplace` over all channels (n, t)."""
+    return total * x / (8.0 * m[:, None] ** 4 * kappa**2)
+
+
+def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
+    """Return the rate of a channel at the nodes of `grid`, whatever its temperatures; m (r,)."""
     threshold = channel.threshold / m
     energy = threshold[:, None] + grid.u  # sqrt s/m
     resonance = channel.resonance
+    energy_pole, peak = threshold, np.zeros(len(m))
     if resonance is None:
         weights = channel.rate(m[:, None] * energy) * grid.weight
-        return _transform(weights, threshold, energy, grid)
-    mu = (
-        np.sqrt(resonance.mass**2 - 1j * resonance.mass * np.maximum(resonance.width, 1e-16 * resonance.mass))
-        / m
-    )
-    q = np.sqrt(mu.conj() - threshold)  # the pole in v, above the real axis
-    weights, v_pole, at_pole = pole_weights(q, grid)
-    energy_pole = threshold + v_pole**2
-    with_pole = np.concatenate([energy, energy_pole[:, None]], axis=1)
-    smooth = channel.rate(m[:, None] * with_pole)
-    other = with_pole + mu.real[:, None]  # |sqrt s + mu|^2
-    other *= other
-    other += mu.imag[:, None] ** 2
-    smooth /= other
-    smooth /= m[:, None] ** 4
-    weights *= smooth[:, :-1]
-    result = _transform(weights, threshold, energy, grid)
-    hit = np.flatnonzero(at_pole)
+    else:
+        width = np.maximum(resonance.width, 1e-16 * resonance.mass)
+        mu = np.sqrt(resonance.mass**2 - 1j * resonance.mass * width) / m
+        q = np.sqrt(mu.conj() - threshold)  # the pole in v, above the real axis
+        weights, v_pole, at_pole = pole_weights(q, grid)
+        energy_pole = threshold + v_pole**2
+        with_pole = np.concatenate([energy, energy_pole[:, None]], axis=1)
+        smooth = channel.rate(m[:, None] * with_pole)
+        other = with_pole + mu.real[:, None]  # |sqrt s + mu|^2
+        other *= other
+        other += mu.imag[:, None] ** 2
+        smooth /= other
+        smooth /= m[:, None] ** 4
+        weights *= smooth[:, :-1]
+        peak = smooth[:, -1] * at_pole
+    first = None
+    if (threshold > 2.0).any():
+        # the kernel is that at the threshold of the lightest pair times a ratio of Bessel functions
+        base = 2.0 + grid.u
+        weights *= np.sqrt(base / energy)
+        if (threshold > HIGHER).any():
+            first = weights * (0.375 * (1.0 / energy - 1.0 / base))
+            first[threshold <= HIGHER] = 0.0
+    return Spectrum(threshold, weights, first, energy_pole, peak)
+
+
+ALL = slice(None)
+NONE = np.empty(0, dtype=np.intp)
+HIGHER = 2.002  # thresholds below it need no more than the leading order: the rest is below 2e-5 at x = 8
+
+
+def laplace(found: Spectrum, grid: Nodes) -> Array:
+    """Return e^{2x} int de w K1((2 + e) x) (r, t) of one channel at x = grid.x."""
+    result = found.weights @ grid.kernel
+    threshold = found.threshold
+    high = np.flatnonzero(threshold > HIGHER) if found.first is not None else NONE
+    if high.size:
+        rows: slice | NDArray[np.intp] = ALL if high.size == len(threshold) else high
+        assert found.first is not None
+        at = 1.0 / threshold[rows]  # the second order at the threshold
+        second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
+        part = found.first[rows] @ grid.kernel
+        part /= grid.x
+        part += result[rows]
+        part *= 1.0 + second[:, None] / grid.x**2
+        result[rows] = part
+    above = np.flatnonzero(threshold > 2.0)
+    if above.size:
+        rows = ALL if above.size == len(threshold) else above
+        result[rows] *= np.exp((2.0 - threshold[rows])[:, None] * grid.x)
+    hit = np.flatnonzero(found.peak)
     if hit.size:
-        e = energy_pole[hit]
-        peak = smooth[hit, -1] * at_pole[hit]
-        result[hit] += np.exp((2.0 - e)[:, None] * grid.x) * _k1e(peak, e, grid)
+        e = found.energy[hit]
+        result[hit] += np.exp((2.0 - e)[:, None] * grid.x) * _k1e(found.peak[hit], e, grid)
     return result
 
 
@@ -84,26 +171,3 @@ def _k1e(factor: Array, e: Array, grid: Nodes) -> Array:
     """Return factor e^{ex} K1(e x) (r, t), e (r,) >= 2, x >= 1: 1/sqrt(u) times a polynomial in 1/u."""
     powers = np.arange(len(K1_SERIES))
     return (factor[:, None] * e[:, None] ** (-powers - 0.5)) @ grid.inverse
-
-
-def _transform(weights: Array, threshold: Array, energy: Array, grid: Nodes) -> Array:
-    """Return sum_j weights_j e^{2x} K1(energy_j x) (r, t).
-
-    Above the threshold of the lightest pair the kernel is that at the threshold times a ratio of Bessel
-    functions, expanded in 1/x.
-    """
-    above = threshold > 2.0
-    if not above.any():
-        return weights @ grid.kernel
-    base = 2.0 + grid.u
-    weights = weights * np.sqrt(base / energy)
-    result = weights @ grid.kernel
-    rows = np.flatnonzero(threshold > 2.002)  # else the rest is below 2e-5 at x = 8
-    if rows.size:
-        first = 0.375 * (1.0 / energy[rows] - 1.0 / base)
-        result[rows] += (weights[rows] * first) @ grid.kernel / grid.x
-        at = 1.0 / threshold[rows, None]  # the second order at the threshold
-        second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
-        result[rows] *= 1.0 + second / grid.x**2
-    result *= np.exp((2.0 - threshold)[:, None] * grid.x)
-    return result
