@@ -33,6 +33,7 @@ def draw_corner(
     *,
     labels: Sequence[str] = (),
     discard: int | None = None,
+    thin: int | None = None,
     bins: int = 50,
     titles: bool = False,
 ) -> Figure:
@@ -48,6 +49,8 @@ def draw_corner(
         Of the chains, for the legend; their file names by default.
     discard : int, optional
         Steps left out at the start of each chain; chosen from the chain by default.
+    thin : int, optional
+        Every `thin`-th step is drawn; all by default, or of very long chains `Chain.stride`.
     bins : int
         Bins of the histograms; the two-dimensional ones have twice as many.
     titles : bool
@@ -56,13 +59,14 @@ def draw_corner(
     Raises
     ------
     ChainError
-        If a quantity is unknown or constant, or the chains have no parameter in common.
+        If a quantity is unknown or constant, the chains have no parameter in common, or a file of emcee was
+        opened without names.
     """
     import corner
     import matplotlib.pyplot as plt
 
     axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
-    drawn = [[_samples(chain, axis, discard) for axis in axes] for chain in chains]
+    drawn = [[_samples(chain, axis, discard, thin) for axis in axes] for chain in chains]
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
     figure: Figure | None = None
     with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
@@ -92,7 +96,7 @@ def draw_corner(
             _mark_best(panels, chain, axes, ranges, colour)
         assert figure is not None
         if titles:
-            _write_medians(_panels(figure, len(axes)), chains[0], axes, discard)
+            _write_medians(_panels(figure, len(axes)), chains[0], axes, discard, thin)
         _finish(figure, chains, axes, ranges, labels)
     return figure
 
@@ -139,6 +143,13 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 
 def _chosen(chains: Sequence[Chain], names: Sequence[str]) -> tuple[str, ...]:
+    for chain in chains:
+        if not chain.named:
+            raise ChainError(
+                str(chain.path),
+                f"is a file of emcee: its {len(chain.names)} parameters have no names",
+                "give them, as in --names mass,coupling or Chain.open(path, names=...)",
+            )
     if names:
         return tuple(names)
     common = tuple(name for name in chains[0].names if all(name in chain.names for chain in chains))
@@ -147,8 +158,8 @@ def _chosen(chains: Sequence[Chain], names: Sequence[str]) -> tuple[str, ...]:
     return common
 
 
-def _samples(chain: Chain, axis: Axis, discard: int | None) -> Array:
-    samples = chain.get(axis.name, discard=discard)
+def _samples(chain: Chain, axis: Axis, discard: int | None, thin: int | None) -> Array:
+    samples = chain.get(axis.name, discard=discard, thin=thin or chain.stride)
     samples = axis.place(samples[:: max(1, len(samples) // MOST)])
     if not np.isfinite(samples).all() or np.ptp(samples) == 0.0:
         what = "is constant" if np.isfinite(samples).all() else "is not finite"
@@ -252,9 +263,12 @@ def _mark_best(
                 panels[i, j].plot(place[j], place[i], **style, zorder=10, clip_on=False)
 
 
-def _write_medians(panels: Panels, chain: Chain, axes: Sequence[Axis], discard: int | None) -> None:
+def _write_medians(
+    panels: Panels, chain: Chain, axes: Sequence[Axis], discard: int | None, thin: int | None
+) -> None:
     for i, axis in enumerate(axes):
-        low, median, high = np.quantile(chain.get(axis.name, discard=discard), [0.16, 0.5, 0.84])
+        samples = chain.get(axis.name, discard=discard, thin=thin or chain.stride)
+        low, median, high = np.quantile(samples, [0.16, 0.5, 0.84])
         digits = max(0, 1 - math.floor(math.log10(min(median - low, high - median))))
         power = math.floor(math.log10(max(abs(low), abs(high))))
         unit, factor = ("", 1.0) if -2 <= power < 5 else (rf" \times 10^{{{power}}}", 10.0**power)
