@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -67,6 +68,9 @@ def draw_corner(
 
     axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
     drawn = [[_samples(chain, axis, discard, thin) for axis in axes] for chain in chains]
+    for i, axis in enumerate(axes):
+        if axis.scale == "log" and min(samples[i].min() for samples in drawn) <= 0.0:
+            axes[i] = replace(axis, scale="linear")  # another chain has no such prior
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
     figure: Figure | None = None
     with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
