@@ -178,13 +178,15 @@ def _range(samples: Sequence[Array], axis: Axis, chain: Chain) -> tuple[float, f
     log = axis.scale == "log"
     if log:
         low, high = math.log(low), math.log(high)
-    margin = 0.04 * (high - low)
+    seen, margin = (low, high), 0.04 * (high - low)
     low, high = low - margin, high + margin
     row = chain.row(axis.name)
     edges = (row.get("low", math.nan), row.get("high", math.nan))
     if not axis.gap and all(math.isfinite(edge) for edge in edges):
         edge_low, edge_high = (math.log(edges[0]), math.log(edges[1])) if log else edges
-        low, high = max(low, edge_low), min(high, edge_high)
+        # Another chain may have a wider prior.
+        low = max(low, edge_low) if edge_low <= seen[0] else low
+        high = min(high, edge_high) if edge_high >= seen[1] else high
     return (math.exp(low), math.exp(high)) if log else (low, high)
 
 

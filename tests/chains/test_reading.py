@@ -142,7 +142,10 @@ def test_places_that_cannot_be_written(short, tmp_path):
         (("corner", short, "-o", tmp_path / "no" / "a.png"), "there is no folder"),
         (("corner", short, "-o", tmp_path / "a.jpg"), "unknown format '.jpg'; use .png, .pdf, .svg"),
         (("corner", short, "-o", tmp_path / "a"), "unknown format ''"),
-        (("corner", short, "-o", tmp_path / "folder.png", "--overwrite"), "cannot be written: Is a directory"),
+        (
+            ("corner", short, "-o", tmp_path / "folder.png", "--overwrite"),
+            "cannot be written: Is a directory",
+        ),
         (("export", short, "--to", "csv", "-o", tmp_path / "folder.csv", "--overwrite"), "is a folder"),
         (("export", short, "--to", "csv", "-o", tmp_path / "no" / "a.csv"), "there is no folder"),
     ):
@@ -270,9 +273,10 @@ def test_a_chain_is_read_where_its_plug_in_is_not(tmp_path):
             "export chain.h5 --to csv", "export chain.h5 --to getdist", "export chain.h5 --to arviz",
         )
     )  # fmt: skip
+    program = f"from typer.testing import CliRunner\nfrom globalfit.cli import app\n{words}"
     done = subprocess.run(
-        [sys.executable, "-c", f"from typer.testing import CliRunner; from globalfit.cli import app; {words}"],
-        cwd=away, text=True, capture_output=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", program], cwd=away, text=True, capture_output=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(globalfit("summary", "chain.h5", "--json", cwd=away).stdout)
