@@ -85,10 +85,21 @@ class Axis:
 def axis_for(chain: Chain, name: str) -> Axis:
     """Return the axis for a quantity of a chain: that of its prior's scale, with label and unit."""
     row = chain.row(name)
-    label = f"${row['label']}$" if row["label"] else name
+    label = f"${row['label']}$" if _legible(str(row["label"])) else name.replace("$", r"\$")
     scale = row.get("scale", "linear")
     gap = float(json.loads(row["prior"])["low"]) if scale == "signed-log" else 0.0
     return Axis(name, label, str(row["unit"]), "log" if scale == "log" else "linear", gap)
+
+
+def _legible(label: str) -> bool:
+    """Return whether matplotlib can draw a LaTeX label: it may come from any file."""
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        MathTextParser("path").parse(f"${label}$")
+    except (ValueError, RuntimeError):
+        return False
+    return bool(label.strip()) and "$" not in label
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:

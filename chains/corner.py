@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,6 +34,7 @@ def draw_corner(
     *,
     labels: Sequence[str] = (),
     discard: int | None = None,
+    thin: int | None = None,
     bins: int = 50,
     titles: bool = False,
 ) -> Figure:
@@ -48,6 +50,8 @@ def draw_corner(
         Of the chains, for the legend; their file names by default.
     discard : int, optional
         Steps left out at the start of each chain; chosen from the chain by default.
+    thin : int, optional
+        Every `thin`-th step is drawn; all by default, or of very long chains `Chain.stride`.
     bins : int
         Bins of the histograms; the two-dimensional ones have twice as many.
     titles : bool
@@ -56,13 +60,17 @@ def draw_corner(
     Raises
     ------
     ChainError
-        If a quantity is unknown or constant, or the chains have no parameter in common.
+        If a quantity is unknown or constant, the chains have no parameter in common, or a file of emcee was
+        opened without names.
     """
     import corner
     import matplotlib.pyplot as plt
 
     axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
-    drawn = [[_samples(chain, axis, discard) for axis in axes] for chain in chains]
+    drawn = [[_samples(chain, axis, discard, thin) for axis in axes] for chain in chains]
+    for i, axis in enumerate(axes):
+        if axis.scale == "log" and min(samples[i].min() for samples in drawn) <= 0.0:
+            axes[i] = replace(axis, scale="linear")  # another chain has no such prior
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
     figure: Figure | None = None
     with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
@@ -92,7 +100,7 @@ def draw_corner(
             _mark_best(panels, chain, axes, ranges, colour)
         assert figure is not None
         if titles:
-            _write_medians(_panels(figure, len(axes)), chains[0], axes, discard)
+            _write_medians(_panels(figure, len(axes)), chains[0], axes, discard, thin)
         _finish(figure, chains, axes, ranges, labels)
     return figure
 
@@ -139,6 +147,13 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 
 def _chosen(chains: Sequence[Chain], names: Sequence[str]) -> tuple[str, ...]:
+    for chain in chains:
+        if not chain.named:
+            raise ChainError(
+                str(chain.path),
+                f"is a file of emcee: its {len(chain.names)} parameters have no names",
+                "give them, as in --names mass,coupling or Chain.open(path, names=...)",
+            )
     if names:
         return tuple(names)
     common = tuple(name for name in chains[0].names if all(name in chain.names for chain in chains))
@@ -147,8 +162,8 @@ def _chosen(chains: Sequence[Chain], names: Sequence[str]) -> tuple[str, ...]:
     return common
 
 
-def _samples(chain: Chain, axis: Axis, discard: int | None) -> Array:
-    samples = chain.get(axis.name, discard=discard)
+def _samples(chain: Chain, axis: Axis, discard: int | None, thin: int | None) -> Array:
+    samples = chain.get(axis.name, discard=discard, thin=thin or chain.stride)
     samples = axis.place(samples[:: max(1, len(samples) // MOST)])
     if not np.isfinite(samples).all() or np.ptp(samples) == 0.0:
         what = "is constant" if np.isfinite(samples).all() else "is not finite"
@@ -163,13 +178,15 @@ def _range(samples: Sequence[Array], axis: Axis, chain: Chain) -> tuple[float, f
     log = axis.scale == "log"
     if log:
         low, high = math.log(low), math.log(high)
-    margin = 0.04 * (high - low)
+    seen, margin = (low, high), 0.04 * (high - low)
     low, high = low - margin, high + margin
     row = chain.row(axis.name)
     edges = (row.get("low", math.nan), row.get("high", math.nan))
     if not axis.gap and all(math.isfinite(edge) for edge in edges):
         edge_low, edge_high = (math.log(edges[0]), math.log(edges[1])) if log else edges
-        low, high = max(low, edge_low), min(high, edge_high)
+        # Another chain may have a wider prior.
+        low = max(low, edge_low) if edge_low <= seen[0] else low
+        high = min(high, edge_high) if edge_high >= seen[1] else high
     return (math.exp(low), math.exp(high)) if log else (low, high)
 
 
@@ -252,9 +269,12 @@ def _mark_best(
                 panels[i, j].plot(place[j], place[i], **style, zorder=10, clip_on=False)
 
 
-def _write_medians(panels: Panels, chain: Chain, axes: Sequence[Axis], discard: int | None) -> None:
+def _write_medians(
+    panels: Panels, chain: Chain, axes: Sequence[Axis], discard: int | None, thin: int | None
+) -> None:
     for i, axis in enumerate(axes):
-        low, median, high = np.quantile(chain.get(axis.name, discard=discard), [0.16, 0.5, 0.84])
+        samples = chain.get(axis.name, discard=discard, thin=thin or chain.stride)
+        low, median, high = np.quantile(samples, [0.16, 0.5, 0.84])
         digits = max(0, 1 - math.floor(math.log10(min(median - low, high - median))))
         power = math.floor(math.log10(max(abs(low), abs(high))))
         unit, factor = ("", 1.0) if -2 <= power < 5 else (rf" \times 10^{{{power}}}", 10.0**power)

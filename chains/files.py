@@ -15,12 +15,11 @@ DAMAGE = (KeyError, OSError, ValueError, RuntimeError, AttributeError, TypeError
 
 
 @contextlib.contextmanager
-def open_file(
-    path: Path, remedy: str, *, foreign: bool = False, max_bytes: int | None = None
-) -> Iterator[h5py.File]:
+def open_file(path: Path, remedy: str, *, foreign: bool = False, keep: bool = False) -> Iterator[h5py.File]:
     """Open a chain file for reading, without a lock: published files are replaced, never changed.
 
-    With `foreign`, a chain of emcee alone is accepted; for `max_bytes` see `untrusted.admit`.
+    With `foreign`, a chain of emcee alone is accepted; with `keep`, the file stays open unless there is an
+    error.
 
     Raises
     ------
@@ -32,11 +31,15 @@ def open_file(
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise ChainError(str(path), f"cannot be opened as a chain: {error}", remedy) from None
-    with file:
-        try:
-            admit(file, str(path), path.stat().st_size, max_bytes)
-            if "mcmc" not in file or not (foreign or "globalfit" in file):
-                raise ChainError(str(path), "is not a globalfit chain", remedy)
-            yield file
-        except DAMAGE as error:
+    try:
+        admit(file, str(path), path.stat().st_size)
+        if "mcmc" not in file or not (foreign or "globalfit" in file):
+            raise ChainError(str(path), "is not a globalfit chain", remedy)
+        yield file
+    except BaseException as error:
+        file.close()
+        if isinstance(error, DAMAGE):
             raise ChainError(str(path), f"is damaged: {error}", remedy) from error
+        raise
+    if not keep:
+        file.close()

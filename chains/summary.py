@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from globalfit.arrays import strict
+from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 
 BINS = 100  # of the prior's range, to look at its edges
@@ -91,7 +91,7 @@ def summarise(chain: Chain, *, discard: int | None = None) -> Summary:
             "measurement": row["measurement"],
             "reference": row["reference"],
             "best": best[f"ll_{row['name']}"],
-            "mean": float(chain.get(f"ll_{row['name']}", discard=verdict.discard).mean()),
+            "mean": float(_kept(chain, f"ll_{row['name']}", verdict.discard).mean()),
         }
         for row in chain.likelihoods
     ]
@@ -114,7 +114,7 @@ def summarise(chain: Chain, *, discard: int | None = None) -> Summary:
 
 
 def _row(chain: Chain, name: str, discard: int, best: float) -> Row:
-    samples = chain.get(name, discard=discard)
+    samples = _kept(chain, name, discard)
     low95, low68, median, high68, high95 = np.quantile(samples, [0.025, 0.16, 0.5, 0.84, 0.975])
     return Row(
         name=name,
@@ -128,13 +128,18 @@ def _row(chain: Chain, name: str, discard: int, best: float) -> Row:
     )
 
 
+def _kept(chain: Chain, name: str, discard: int) -> Array:
+    """Return the samples behind an interval: of a chain beyond 2 GiB, not of every step."""
+    return chain.get(name, discard=discard, thin=chain.stride)
+
+
 def _bounded(chain: Chain, name: str, discard: int) -> str:
     """Name the edges of the prior at which the posterior piles up instead of falling off."""
     row = chain.row(name)
     low, high = row["low"], row["high"]
     if not (math.isfinite(low) and math.isfinite(high)) or row["scale"] == "signed-log":
         return ""
-    samples = chain.get(name, discard=discard)
+    samples = _kept(chain, name, discard)
     if row["scale"] == "log":
         samples, low, high = np.log(samples), math.log(low), math.log(high)
     place = (samples - low) / (high - low)

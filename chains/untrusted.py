@@ -9,17 +9,19 @@ import numpy as np
 
 from globalfit.errors import ChainError
 
-MAX_BYTES = 4 << 30  # declared, all datasets together
+MAX_BYTES = 4 << 30  # of samples that one call may put into memory
+LARGEST = 256 << 20  # bytes of a step, of a block of the file, and of all that is not samples
 RATIO = 2000  # declared bytes per byte of the file; gzip gives at most about 1000
 OBJECTS = 10_000
 FIT = "ask where the file comes from"
 
 
-def admit(file: h5py.File, where: str, size: int, max_bytes: int | None) -> None:
+def admit(file: h5py.File, where: str, size: int) -> None:
     """Refuse a file that reaches outside itself or declares more than it can hold.
 
     Links may only be hard; datasets have to be stored in the file, of numbers or fixed-length strings. At
-    most `max_bytes` may be declared in all, and 2000 times the file's `size`.
+    most 2000 times the file's `size` may be declared in all, and 256 MiB in a block that has to be read as a
+    whole or outside ``/mcmc``. The samples themselves are read in pieces and may be longer than the memory.
 
     Raises
     ------
@@ -27,7 +29,7 @@ def admit(file: h5py.File, where: str, size: int, max_bytes: int | None) -> None
         With what is wrong.
     """
     seen: set[bytes] = set()
-    declared = 0
+    declared = outside = 0
     groups = [file["/"]]
     while groups:
         group = groups.pop()
@@ -47,14 +49,15 @@ def admit(file: h5py.File, where: str, size: int, max_bytes: int | None) -> None
             if isinstance(item, h5py.Group):
                 groups.append(item)
             elif isinstance(item, h5py.Dataset):
-                declared += _dataset(item, where, place)
-    limit = min(RATIO * size, max_bytes if max_bytes is not None else RATIO * size)
-    if declared > limit:
+                bytes_ = _dataset(item, where, place)
+                declared += bytes_
+                outside += 0 if place.startswith("/mcmc/") else bytes_
+    if declared > RATIO * size:
         raise ChainError(
-            where,
-            f"declares {declared} bytes in a file of {size}; {limit} are accepted",
-            "if you trust it: Chain.open(path, max_bytes=...)" if limit == max_bytes else FIT,
+            where, f"declares {declared} bytes in a file of {size}; {RATIO * size} are accepted", FIT
         )
+    if outside > LARGEST:
+        raise ChainError(where, f"declares {outside} bytes beside its samples; {LARGEST} are accepted", FIT)
 
 
 def _dataset(dataset: h5py.Dataset, where: str, place: str) -> int:
@@ -63,6 +66,9 @@ def _dataset(dataset: h5py.Dataset, where: str, place: str) -> int:
         raise ChainError(where, f"'{place}' takes its data from other files", FIT)
     if dataset.shape is None or not _plain(dataset.dtype):
         raise ChainError(where, f"'{place}' has the type {dataset.dtype}; only numbers and fixed texts", FIT)
+    block = int(np.prod(dataset.chunks or (0,), dtype=object)) * int(dataset.dtype.itemsize)
+    if block > LARGEST:
+        raise ChainError(where, f"'{place}' has blocks of {block} bytes; {LARGEST} are accepted", FIT)
     return int(np.prod(dataset.shape, dtype=object)) * int(dataset.dtype.itemsize)
 
 
@@ -92,9 +98,21 @@ def check_chain(mcmc: h5py.Group, where: str) -> int:
     shapes = {"log_prob": (2, shape[:2]), "accepted": (1, shape[1:2])}
     if "blobs" in mcmc:
         shapes["blobs"] = (2, shape[:2])
+    if "walker_ensemble" in mcmc:
+        shapes["walker_ensemble"] = (1, shape[1:2])
+        if mcmc["walker_ensemble"].dtype.kind not in "iu":
+            kind = mcmc["walker_ensemble"].dtype
+            raise ChainError(where, f"'mcmc/walker_ensemble' has the type {kind}, which counts nothing", FIT)
     for name, (axes, expected) in shapes.items():
         if mcmc[name].shape[:axes] != expected:
             raise ChainError(where, f"'mcmc/{name}' has the shape {mcmc[name].shape} beside {shape}", FIT)
+    row = sum(
+        int(np.prod(mcmc[name].shape[1:], dtype=object)) * int(mcmc[name].dtype.itemsize)
+        for name in ("chain", "log_prob", "blobs")
+        if name in mcmc
+    )
+    if row > LARGEST:
+        raise ChainError(where, f"has steps of {row} bytes; {LARGEST} are accepted", FIT)
     walkers = mcmc.attrs.get("nwalkers", shape[1])
     if walkers != shape[1]:
         raise ChainError(where, f"says nwalkers = {walkers} and holds {shape[1]}", FIT)

@@ -9,7 +9,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import analysing, building, citing, fitting, plugins, reading, running, validating
+from globalfit.commands import (
+    analysing,
+    building,
+    citing,
+    exporting,
+    fitting,
+    plugins,
+    reading,
+    running,
+    validating,
+)
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -39,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tension": analysing.tension,
     "reweight": analysing.reweight,
     "cite": citing.cite,
+    "export": exporting.export,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
     "validate": validating.validate,

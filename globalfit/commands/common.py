@@ -29,6 +29,7 @@ AsOf = Annotated[
 ]
 Names = Annotated[str, typer.Option(help="comma-separated names, for a file of emcee, which holds none")]
 Discard = Annotated[int | None, typer.Option(help="steps to leave out at the start; automatic by default")]
+Thin = Annotated[int | None, typer.Option(min=1, help="take every n-th step only")]
 
 
 def load(path: Path, likelihoods: list[str] | None, as_of: datetime.datetime | None) -> Any:

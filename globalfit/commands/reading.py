@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, print_summary, say, words
+from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, Thin, print_summary, say, words
 
 
 def summary(
@@ -29,6 +29,7 @@ def corner(
     ] = "",
     labels: Annotated[str, typer.Option(help="comma-separated names of the chains for the legend")] = "",
     discard: Discard = None,
+    thin: Thin = None,
     names: Names = "",
     bins: Annotated[int, typer.Option(min=5, max=500, help="bins along each axis")] = 50,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the plot if it exists")] = False,
@@ -42,8 +43,22 @@ def corner(
     shown = words(labels)
     if shown and len(shown) != len(files):
         raise typer.BadParameter(f"{len(shown)} --labels for {len(files)} files")
-    chains = [Chain.open(file, names=words(names)) for file in files]
+    chains = [Chain.open(file) for file in files]
+    given = words(names)
+    if given and all(chain.named for chain in chains):
+        Chain.open(files[0], names=given)  # says that they have their own
+    chains = [
+        chain if chain.named else Chain.open(file, names=given)
+        for file, chain in zip(files, chains, strict=True)
+    ]
     save_corner(
-        chains, output, words(parameters), overwrite=overwrite, labels=shown, discard=discard, bins=bins
+        chains,
+        output,
+        words(parameters),
+        overwrite=overwrite,
+        labels=shown,
+        discard=discard,
+        thin=thin,
+        bins=bins,
     )
     say(f"wrote {output}")

@@ -108,26 +108,55 @@ def assess(samples: Array, names: Sequence[str], *, discard: int | None = None) 
     discard = burn_in(samples) if discard is None else discard
     kept = samples[discard:]
     tau = autocorrelation_times(kept)
-    ess = len(kept) * walkers / tau
-    reasons: list[str] = []
     stuck = int(np.sum(np.all(kept == kept[:1], axis=(0, 2)))) if len(kept) else walkers
+    return conclude(names, steps, walkers, discard, tau, drift(kept, tau), stuck)
+
+
+def drift(kept: Array, tau: Array) -> Array:
+    """Return by how many standard errors the means of the two halves of `kept` differ, (quantities,).
+
+    `tau` (quantities,) are the autocorrelation times in rows of `kept` (steps, walkers, quantities).
+    """
+    first, second = np.array_split(kept, 2)
+    if len(first) < 2:
+        return np.full(len(tau), np.nan)
+    error = np.std(kept, axis=(0, 1)) * np.sqrt(4.0 * tau / (len(kept) * kept.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift: Array = np.abs(first.mean(axis=(0, 1)) - second.mean(axis=(0, 1))) / error
+    return shift
+
+
+def conclude(
+    names: Sequence[str], steps: int, walkers: int, discard: int, tau: Array, shift: Array, stuck: int
+) -> Verdict:
+    """Return the verdict on a chain of which these numbers are known; see `assess`.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the quantities.
+    tau, shift : (quantities,)
+        Autocorrelation times in steps, and what `drift` gives.
+    stuck : int
+        Walkers that never moved.
+    """
+    kept = steps - discard
+    ess = kept * walkers / tau
+    reasons: list[str] = []
     if stuck:
         reasons.append(f"{stuck} of {walkers} walkers never moved; run longer, or reparametrise")
     for name, time in zip(names, tau, strict=True):
         if not np.isfinite(time):
             reasons.append(f"the autocorrelation time of '{name}' cannot be estimated; run longer")
     finite = np.isfinite(tau)
-    if finite.any() and len(kept) < LENGTH * tau[finite].max():
+    if finite.any() and kept < LENGTH * tau[finite].max():
         worst = names[int(np.nanargmax(tau))]
-        times = len(kept) / tau[finite].max()
+        times = kept / tau[finite].max()
         reasons.append(
-            f"{len(kept)} kept steps are {times:.0f} autocorrelation times of '{worst}'; {LENGTH} are needed"
+            f"{kept} kept steps are {times:.0f} autocorrelation times of '{worst}'; {LENGTH} are needed"
         )
-    first, second = np.array_split(kept, 2)
-    if len(first) > 1 and finite.any():
-        error = np.std(kept, axis=(0, 1)) * np.sqrt(4.0 / ess)
-        shift = np.abs(first.mean(axis=(0, 1)) - second.mean(axis=(0, 1)))
-        for name, far in zip(names, shift > DRIFT * error, strict=True):
+    if finite.any():
+        for name, far in zip(names, shift > DRIFT, strict=True):
             if far:
                 reasons.append(f"'{name}' still drifts: the halves of the chain differ; run longer")
     return Verdict(

@@ -30,7 +30,7 @@ def made_up(values, scales, *, converged=True, name="made-up", edges=None):
         )  # fmt: skip
     blobs = np.zeros((steps, walkers), dtype=[("lnprior", "f8"), ("ll_one", "f8")])
     blobs["ll_one"] = -np.sum((values - values.mean(axis=(0, 1))) ** 2, axis=2)
-    chain = Chain(
+    chain = Chain.from_arrays(
         path=Path(f"{name}.h5"), names=names, values=values, log_prob=blobs["ll_one"].copy(), blobs=blobs,
         accepted=np.full(walkers, steps / 2), parameters=rows, likelihoods=[{"name": "one"}], derived=[],
         config="", resolved={}, run={"segments": []}, environment={}, warnings=[], attributes={},

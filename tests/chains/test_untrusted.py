@@ -60,6 +60,42 @@ def bomb(file, folder):
     replaced(file, "mcmc/chain", shape=(10**9, 32, 3), chunks=(64, 32, 3))
 
 
+def padded(file):
+    """Make the file long enough for what it declares."""
+    file["padding"] = np.zeros(1_000_000)
+
+
+def block(file, folder):
+    padded(file)
+    replaced(file, "mcmc/chain", shape=(120, 32, 3), maxshape=(None, 32, 3), chunks=(4_000_000, 32, 3))
+
+
+def wide(file, folder):
+    padded(file)
+    for name, shape in (("chain", (2, 10**7, 3)), ("log_prob", (2, 10**7)), ("accepted", (10**7,))):
+        replaced(file, f"mcmc/{name}", shape=shape)
+    replaced(file, "mcmc/blobs", shape=(2, 10**7))
+    replaced(file, "mcmc/walker_ensemble", shape=(10**7,))
+    file["mcmc"].attrs["iteration"], file["mcmc"].attrs["nwalkers"] = 2, 10**7
+
+
+def beside(file, folder):
+    padded(file)
+    file.create_dataset("globalfit/more", shape=(40_000_000,), dtype="f8")
+
+
+def no_likelihood(file, folder):
+    replaced(file, "mcmc/blobs", dtype=[("lnprior", "f8"), ("d_delta_a_mu", "f8")])
+
+
+def ensembles(file, folder):
+    replaced(file, "mcmc/walker_ensemble", dtype="f8")
+
+
+def few_ensembles(file, folder):
+    replaced(file, "mcmc/walker_ensemble", shape=(31,))
+
+
 def single_precision(file, folder):
     replaced(file, "mcmc/log_prob", dtype="f4")
 
@@ -120,6 +156,12 @@ CHANGES = [
     (sample("log_prob", np.inf), "a number that is not finite at step 7, walker 3"),
     (sample("chain", 4999.0), "a sample outside its prior at step 7, walker 3"),
     (missing, "is damaged: 'mcmc/accepted' is missing"),
+    (block, r"'/mcmc/chain' has blocks of 3072000000 bytes; 268435456 are accepted"),
+    (wide, r"has steps of \d+ bytes; 268435456 are accepted"),
+    (beside, r"declares \d+ bytes beside its samples; 268435456 are accepted"),
+    (no_likelihood, "is damaged: the blobs lack 'll_muon-g2'"),
+    (ensembles, "'mcmc/walker_ensemble' has the type float64"),
+    (few_ensembles, r"'mcmc/walker_ensemble' has the shape \(31,\) beside \(120, 32, 3\)"),
 ]
 
 
@@ -139,10 +181,15 @@ def test_what_no_run_wrote_is_refused(short, make_fit, tmp_path, change, message
     assert path.read_bytes() == before
 
 
-def test_a_limit_of_bytes(short):
-    with pytest.raises(ChainError, match=r"declares \d+ bytes .*; 1000 are accepted; .*max_bytes"):
-        Chain.open(short, max_bytes=1000)
-    assert Chain.open(short, max_bytes=None).steps == 120
+def test_a_limit_of_what_is_put_into_memory(short):
+    """The file may be longer: it is then read in pieces."""
+    chain = Chain.open(short, max_bytes=30_000)
+    assert (chain.steps, chain.acceptance) == (120, Chain.open(short).acceptance)
+    for ask, size in ((lambda: chain.get("vev"), 30_720), (lambda: chain.values, 92_160)):
+        with pytest.raises(ChainError, match=rf"takes {size} bytes of memory; 30000 .*thin.*max_bytes"):
+            ask()
+    assert chain.get("vev", thin=2, discard=0).shape == (60 * 32,)
+    assert Chain.open(short, max_bytes=None).values.shape == (120, 32, 3)
 
 
 def test_bit_flips_are_never_silent(short, tmp_path):

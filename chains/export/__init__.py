@@ -1,0 +1,1 @@
+"""Writing chains for other programs: ArviZ, GetDist, and anything that reads a table."""
