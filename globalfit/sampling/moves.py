@@ -71,27 +71,32 @@ def update(
     structure: Blocks,
     component: Component,
     cloud: Cloud,
-    mixture: Mixture | None,
+    halves: tuple[Index, Index],
+    mixtures: tuple[Mixture | None, Mixture | None],
     random: np.random.RandomState,
     *,
     beta: float = 1.0,
 ) -> Mask:
     """Move all points of a cloud once in the parameters of one component; return which moved (n,).
 
-    Each point is drawn afresh from the mixture or goes along a difference of two points of the other half.
-    Where some parameters touch only cheap likelihoods, they make a second move of their own.
+    Each point is drawn afresh from the mixture of its half or goes along a difference of two points of the
+    other half. Where some parameters touch only cheap likelihoods, they make a second move of their own.
     """
-    n = len(cloud.coords)
-    moved = np.zeros(n, dtype=np.bool_)
-    order = random.permutation(n)
+    moved = np.zeros(len(cloud.coords), dtype=np.bool_)
     for columns in (component.parameters, component.light):
-        for here, there in ((order[: n // 2], order[n // 2 :]), (order[n // 2 :], order[: n // 2])):
+        for here, there, mixture in zip(halves, halves[::-1], mixtures, strict=True):
             if len(columns):
                 whole = mixture if columns is component.parameters else None
                 proposed, block, log_hastings = _propose(cloud, here, there, columns, whole, random)
                 taken = decide(posterior, structure, cloud, here, proposed, block, log_hastings, random, beta)
                 moved[taken] = True
     return moved
+
+
+def halve(n: int, random: np.random.RandomState) -> tuple[Index, Index]:
+    """Return `n` places, divided at random into two halves."""
+    order = random.permutation(n)
+    return order[: n // 2], order[n // 2 :]
 
 
 def _propose(
@@ -145,7 +150,8 @@ class ComponentMove(Move):  # type: ignore[misc]  # emcee has no types
         )
         moved = np.zeros(len(rows), dtype=np.bool_)
         for component, mixture in zip(self.structure.components, self.mixtures, strict=True):
-            moved |= update(posterior, self.structure, component, cloud, mixture, random)
+            halves = halve(len(rows), random)
+            moved |= update(posterior, self.structure, component, cloud, halves, (mixture, mixture), random)
         state.coords, state.log_prob, state.blobs = cloud.coords, rows[:, 0].copy(), rows[:, 1:].copy()
         return state, moved
 

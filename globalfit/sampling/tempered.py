@@ -17,8 +17,8 @@ from globalfit.arrays import Array
 from globalfit.errors import SamplingError
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import Blocks, Component, blocks
-from globalfit.sampling.mixture import Mixture, fit_mixture
-from globalfit.sampling.moves import update
+from globalfit.sampling.mixture import fit_mixture
+from globalfit.sampling.moves import halve, update
 from globalfit.sampling.population import Population as Population
 from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.state import State, random_state
@@ -235,17 +235,19 @@ def _move(
     """Move one component at fixed beta until it has forgotten its start; return its line of the history."""
     random = np.random.RandomState(np.random.MT19937(rng.integers(2**63)))
     x = now.coords[:, component.parameters]
-    mixture: Mixture = fit_mixture(x, components_for(x), rng)
+    # Each half moves by a mixture that the other half was fitted with: it knows nothing of whom it moves.
+    halves = halve(len(x), random)
+    other, one = (fit_mixture(x[half], components_for(x[half]), rng) for half in halves)
     cloud = Cloud(now.coords, posterior.space.log_prior(now.coords), now.log_likelihoods)
     before = _watched(cloud, component)
-    accepted, done, correlation = 0, 0, 1.0
+    accepted, done, correlation, beta = 0, 0, 1.0, float(now.betas[i])
     while done < moves and (done < LEAST or correlation > ENOUGH):
-        moved = update(posterior, structure, component, cloud, mixture, random, beta=float(now.betas[i]))
+        moved = update(posterior, structure, component, cloud, halves, (one, other), random, beta=beta)
         accepted += int(moved.sum())
         done += 1
         correlation = _correlation(before, _watched(cloud, component))
     unique = len(np.unique(now.coords[:, component.parameters], axis=0)) / len(now.coords)
-    return np.array([now.betas[i], accepted / (done * len(x)), done, unique, correlation])
+    return np.array([beta, accepted / (done * len(x)), done, unique, correlation])
 
 
 def _watched(cloud: Cloud, component: Component) -> Array:
