@@ -12,7 +12,7 @@ from globalfit.arrays import Array
 FREEDOM = 8.0  # degrees of freedom: tails heavier than a posterior's, so that no point is hard to leave
 BROAD = 0.03  # weight of one component as wide as the whole population
 FLOOR = 1e-8  # least variance of a component, in units of the population's
-ITERATIONS = 25
+ITERATIONS = 15
 
 
 @dataclass(frozen=True)
