@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": running.info,
     "watch": running.watch,
     "repair": running.repair,
+    "merge": running.merge,
     "summary": reading.summary,
     "corner": reading.corner,
     "new-likelihood": plugins.new_likelihood,

@@ -6,12 +6,13 @@ import datetime
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
-from globalfit.fit import Fit
+from globalfit.fit import Fit, Recipe
 from globalfit.refusals import bare
 from globalfit.tables import FitTable, read_table
 
@@ -41,9 +42,16 @@ def load_fit(path: str | Path, *, likelihoods: Sequence[str] = (), as_of: dateti
         With one line for each problem of the file.
     """
     path = Path(path)
-    text = _read(path)
+    return read_fit(path, _read(path), tuple(likelihoods), as_of)
+
+
+def read_fit(
+    path: Path, text: str, likelihoods: tuple[str, ...] = (), as_of: datetime.date | None = None
+) -> Fit:
+    """Return the fit of a text as it would stand at `path`; see `load_fit`."""
     table = read_table(FitTable, _parse(path, text), str(path))
-    return assemble(path, text, table, likelihoods, as_of)
+    fit = assemble(path, text, table, likelihoods, as_of)
+    return replace(fit, recipe=Recipe(path, text, likelihoods, as_of))
 
 
 def _refuse(path: Path, problem: str, remedy: str = "") -> FitErrors:
