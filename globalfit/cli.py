@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import building, fitting, plugins, reading, running
+from globalfit.commands import building, citing, fitting, plugins, reading, running, validating
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -36,8 +36,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": running.merge,
     "summary": reading.summary,
     "corner": reading.corner,
+    "cite": citing.cite,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
+    "validate": validating.validate,
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

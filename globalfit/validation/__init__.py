@@ -1,0 +1,1 @@
+"""Published numbers beside ours: what is reproduced, what is not, and why."""
