@@ -505,6 +505,17 @@ def table(found: Numbers) -> str:
         ("reads of a going run; errors; wrong", f"{live['reads']}; {live['errors']}; {live['wrong']}"),
         ("… runs that were read; harmed", f"{live['runs']}; {live['runs_harmed']}"),
     ]
+    for engine in ("processes", "dask"):
+        if each := found.get(f"worker_kills_{engine}"):
+            rows.append((f"SIGKILLs of workers, engine {engine}; runs; not bit for bit that of one process",
+                         f"{each['kills']}; {each['runs']}; {each['wrong']}"))  # fmt: skip
+        if each := found.get(f"coordinator_kills_{engine}"):
+            rows += [
+                (f"SIGKILLs of the process that runs {engine}; workers left behind",
+                 f"{each['kills']}; {each['orphans']}"),
+                ("… steps acknowledged; lost; not finished bit for bit",
+                 f"{each['acknowledged']}; {each['lost']}; {each['not_resumed']}"),
+            ]  # fmt: skip
     return "\n".join(["| fault | result |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]) + "\n"
 
 
