@@ -17,10 +17,8 @@ from globalfit.chains.files import open_file
 from globalfit.chains.places import journal_of
 from globalfit.chains.tables import Row, read_table, read_text
 from globalfit.chains.untrusted import MAX_BYTES, check_chain
-from globalfit.coordinates import Linear, Log, SignedLog
 from globalfit.errors import ChainError, did_you_mean
-from globalfit.sampling.run import LOG_POSTERIOR
-from globalfit.sampling.stopping import Verdict, assess
+from globalfit.sampling.stopping import Verdict
 
 if TYPE_CHECKING:
     import pandas
@@ -215,12 +213,16 @@ class Chain:
         """Judge the chain with `discard` steps left out; by default their number is chosen from the chain."""
         if discard is not None:
             self._refuse_discard(discard)
-        columns = [
-            _coordinate(self.row(name)).from_physical(self.values[..., i], {})
-            for i, name in enumerate(self.names)
-        ]
-        samples = np.stack([*columns, self.log_prob], axis=-1)
-        return assess(samples, (*self.names, LOG_POSTERIOR), discard=discard)
+        from globalfit.chains.diagnostics import judge
+
+        return judge(self, discard)
+
+    @cached_property
+    def discard(self) -> int:
+        """Steps to leave out at the start, chosen from the chain."""
+        from globalfit.chains.diagnostics import burn_in_of
+
+        return burn_in_of(self)
 
     def _refuse_discard(self, discard: int) -> None:
         if not 0 <= discard < self.steps:
@@ -251,7 +253,7 @@ class Chain:
         ChainError
             If there is no such quantity, or `discard` leaves nothing.
         """
-        discard = self.verdict.discard if discard is None else discard
+        discard = self.discard if discard is None else discard
         self._refuse_discard(discard)
         samples = self._all(name)[discard:]
         return samples.reshape(-1) if flat else samples
@@ -300,15 +302,6 @@ class Chain:
             raise ChainError(str(self.path), "to_dataframe needs pandas", "pip install pandas") from None
         names = (*self.names, "log_prob", *self.quantities[len(self.names) :])
         return pandas.DataFrame({name: self.get(name, discard=discard) for name in names})
-
-
-def _coordinate(row: Row) -> Linear | Log | SignedLog:
-    """Coordinate in which a parameter is judged: that of its prior's scale."""
-    if row["scale"] == "log":
-        return Log()
-    if row["scale"] == "signed-log":
-        return SignedLog(float(json.loads(row["prior"])["low"]))
-    return Linear()
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ BESIDE = {"likelihoods", "priors", "chains"}  # folders beside the package that 
 LAYERS = (
     {"globalfit", "arrays", "constants", "errors", "identity"},
     {"coordinates", "parameters", "priors", "statistics", "gaussian", "poisson", "limits", "physics"},
-    {"model", "likelihood"},
+    {"model", "likelihood", "regions"},
     {"returned", "variants", "models", "one_point", "trial", "prior_trial", "testing"},
     {"posterior"},
     {"smoke", "sampling", "chains", "progress"},

@@ -211,12 +211,12 @@ class _Watch:
     def _assess(self) -> None:
         """Estimate from some walkers; if that looks finished, judge by all of them, as a reader will."""
         self.samples = [np.concatenate(self.samples)]
-        self.verdict = _scaled(assess(self.samples[0], self.names), self.walkers)
+        self.verdict = assess(self.samples[0], self.names, walkers=self.walkers)
         if self.total is None and self._enough(self.verdict):
             self.verdict = assess(self.store.samples(), self.names)
 
     def _enough(self, verdict: Verdict) -> bool:
-        return verdict.converged and verdict.worst_ess >= (self.wanted or 0)
+        return verdict.finished and verdict.worst_ess >= (self.wanted or 0)
 
     def show(self, finished: str) -> None:
         if self.progress is None:
@@ -259,13 +259,6 @@ def check_at(steps: int) -> int:
     while check < steps:
         check = BLOCK * math.ceil(check * GROWTH / BLOCK)
     return check
-
-
-def _scaled(verdict: Verdict, walkers: int) -> Verdict:
-    """Return a verdict drawn from some walkers, for all of them."""
-    factor = walkers / verdict.walkers
-    ess = {name: value * factor for name, value in verdict.ess.items()}
-    return Verdict(verdict.steps, walkers, verdict.discard, verdict.tau, ess, verdict.reasons)
 
 
 @contextlib.contextmanager
