@@ -162,8 +162,8 @@ def print_summary(console: Console, summary: Summary) -> None:
         console.print(f"\nfixed: {fixed}", highlight=False)
     if summary.constant:
         console.print(f"constant: {', '.join(summary.constant)}", highlight=False)
-    for each in summary.unconfirmed:
-        console.print(f"unconfirmed input of {escape(each)}", highlight=False)
+    for said in summary.unconfirmed:
+        console.print(f"unconfirmed input of {escape(said)}", highlight=False)
     for warning in summary.warnings:
         console.print(f"note: {escape(warning)}", highlight=False)
 

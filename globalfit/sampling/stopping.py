@@ -201,7 +201,7 @@ def diagnose(name: str, samples: Array, *, walkers: int | None = None, sampled: 
         return Diagnosis(name, 1.0, draws, 1.0, draws, draws, constant=True)
     named = tuple((int(k), int(w)) for k, w in np.argwhere(still))
     tau = math.nan if sampled and named else _slowest(samples, steps)
-    settled = math.isfinite(tau) and _settled(samples, tau, total)
+    settled = math.isfinite(tau) and _settled(samples, tau)
     scale = total / (ensembles * some)
     return Diagnosis(
         name=name,
@@ -300,9 +300,9 @@ def _slowest(samples: Array, steps: int) -> float:
     return max(autocorrelation_time(each[:steps, some], skip_constant=True) for each in samples)
 
 
-def _settled(samples: Array, tau: float, walkers: int) -> bool:
+def _settled(samples: Array, tau: float) -> bool:
     """Return whether the chain at its last check, shorter by `GROWTH`, had the same tau."""
-    steps = samples.shape[1]
+    steps, walkers = samples.shape[1], min(WALKERS, samples.shape[2])
     before = int(steps / GROWTH)
     change = abs(unbiased_time(tau, steps) - unbiased_time(_slowest(samples, before), before))
     return bool(change <= max(SETTLED * tau, error_of_time(tau, steps, walkers)))
