@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import building, fitting, plugins, reading, running
+from globalfit.commands import building, comparing, fitting, plugins, reading, running
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "repair": running.repair,
     "summary": reading.summary,
     "corner": reading.corner,
+    "compare": comparing.compare,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
 }

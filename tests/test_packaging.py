@@ -40,7 +40,7 @@ LAYERS = (
         "skeleton",
     },
     {"fit", "assembly", "fitfile", "schema"},
-    {"build", "checking", "conformance", "pointwise", "describe", "show"},
+    {"build", "checking", "conformance", "pointwise", "describe", "show", "show_comparison"},
     {"commands"},
     {"cli"},
     {"__main__"},
