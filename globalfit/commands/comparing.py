@@ -19,7 +19,7 @@ def compare(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare chains: verdicts, shifts of parameters, ln L per experiment, Bayes factors with their priors."""
+    """Compare chains: verdicts, shifts, ln L per experiment, Bayes factors with their priors."""
     from globalfit.chains.chain import Chain
     from globalfit.chains.compare import compare as compare_
     from globalfit.chains.corner import check_output, save_corner

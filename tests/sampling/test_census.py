@@ -101,7 +101,7 @@ def test_wrong_masses_are_not_converged():
 
 
 def test_three_modes_with_the_right_weights_are_converged():
-    found = verdict([walk(WEIGHTS, seed=k, leave=0.1) for k in range(4)])
+    found = verdict([walk(WEIGHTS, seed=k, leave=0.1, steps=3000) for k in range(4)])
     assert found.converged, found.reasons
     for mode, weight in zip(found.census[0].modes, WEIGHTS, strict=True):
         assert mode.mass == pytest.approx(weight, abs=0.02)
