@@ -27,6 +27,7 @@ LAYERS = (
     {"returned", "variants", "models", "one_point", "trial", "prior_trial", "testing"},
     {"posterior"},
     {"smoke", "sampling", "chains", "progress"},
+    {"inference"},
     {
         "registry",
         "problems",
