@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import building, fitting, plugins, reading, running
+from globalfit.commands import building, fitting, inference, plugins, reading, running
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -35,6 +35,10 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "repair": running.repair,
     "summary": reading.summary,
     "corner": reading.corner,
+    "evidence": inference.evidence,
+    "optimum": inference.optimum,
+    "profile": inference.profile,
+    "calibrate": inference.calibrate,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
 }

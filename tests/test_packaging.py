@@ -40,7 +40,7 @@ LAYERS = (
         "ties",
         "skeleton",
     },
-    {"fit", "assembly", "fitfile", "schema"},
+    {"fit", "assembly", "fitfile", "schema", "stored"},
     {"build", "checking", "conformance", "pointwise", "describe", "show"},
     {"commands"},
     {"cli"},
