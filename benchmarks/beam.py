@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -55,15 +57,21 @@ def predictions() -> dict[str, Any]:
                 "m_aprime": rng.uniform(5.0, 200.0, N),
                 "m_mediator": rng.uniform(50.0, 900.0, N) * (portal == "long-lived-vector"),
                 "portal_coupling": rng.uniform(1e-9, 6e-9, N),
+                "g_x": rng.uniform(1e-6, 1e-5, N),
+                **dict.fromkeys(("flux_pi", "flux_k", "flux_k_minus"), np.ones(N)),
             }
+            apart = columns | {"flux_k_minus": rng.uniform(0.5, 1.5, N)}
+            mortal = replace(model, lifetime="leptons")
 
             def predict(model: T3RMuon = model, columns: dict[str, Any] = columns) -> dict[str, Any]:
-                at = model.point(columns)
+                at = model.point(dict(columns))
                 return {"signal_nu": at.signal_nu, "signal_nubar": at.signal_nubar}
 
             ready = predict()
             found[f"{portal}, {label}"] = {
                 "prediction points/s": round(N / seconds(predict)),
+                "with K- apart": round(N / seconds(partial(predict, columns=apart))),
+                "with a lifetime": round(N / seconds(partial(predict, model=mortal))),
                 "likelihood points/s": round(
                     N / seconds(lambda ready=ready: MiniBooNE().log_likelihood(ready))  # type: ignore[misc]
                 ),

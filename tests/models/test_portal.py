@@ -19,12 +19,14 @@ from globalfit.model import probe
 from globalfit.models.t3r import T3RElectron, T3RMuon
 from globalfit.models.t3r_point import T3RPoint
 
+FLUXES = ("flux_pi", "flux_k", "flux_k_minus")
 PORTALS = ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
 
 
 def point(model: T3RMuon, **changes: float | list[float]) -> T3RPoint:
     values: dict[str, float | list[float]] = {
         "m_aprime": 49.0, "m_x": 1.0, "portal_coupling": 2.2e-8, "m_mediator": 0.0, "g_x": 1e-3,
+        "flux_pi": 1.0, "flux_k": 1.0, "flux_k_minus": 1.0,
         "dump_flux_ratio": 1 / 34, "dump_background": 8.8, "lsnd_neutron_fraction": 0.01, **changes,
     }  # fmt: skip
     n = max(np.size(value) for value in values.values())
@@ -84,9 +86,11 @@ def test_the_mediator_is_aprime_unless_given() -> None:
     own, given = point(scalar()), point(scalar(), m_aprime=200.0, m_mediator=49.0)
     np.testing.assert_array_equal(own.signal_nu, given.signal_nu)
     vector = T3RMuon(portal="long-lived-vector")
-    assert probe(vector, ("signal_nu",))["signal_nu"] == {"m_x", "m_mediator", "portal_coupling"}
+    assert probe(vector, ("signal_nu",))["signal_nu"] == {
+        "m_x", "m_mediator", "portal_coupling", *FLUXES
+    }  # fmt: skip
     assert probe(scalar(), ("signal_nu",))["signal_nu"] == {
-        "m_x", "m_mediator", "m_aprime", "portal_coupling"
+        "m_x", "m_mediator", "m_aprime", "portal_coupling", *FLUXES
     }  # fmt: skip
 
 
