@@ -108,6 +108,9 @@ def signals(best: Mapping[str, float]) -> None:
         axes[1, 2].stairs(lsnd, LSND_EDGES, label=f"{name}: {lsnd.sum():.0f}", **look)
     axes[0, 2].set(xlim=(200, 1250), xlabel=r"$E_\nu^\mathrm{QE}$ [MeV]", title="dump: 6 observed over 8.8")
     axes[1, 2].set(xlim=(20, 60), yscale="log", ylim=(1e-2, 1e3), xlabel="shower energy [MeV], LSND")
+    axes[1, 1].set_xticks((-1.0, -0.5, 0.0, 0.5, 1.0))
+    axes[0, 2].set_ylabel("events / MeV")
+    axes[1, 2].set_ylabel("events / 4 MeV")
     for axis in (axes[0, 2], axes[1, 2]):
         axis.legend(frameon=False, fontsize=7)
     axes[0, 2].set_ylim(0.0, 1.7 * axes[0, 2].get_ylim()[1])
@@ -129,7 +132,7 @@ def parents(best: Mapping[str, float]) -> None:
             below = np.zeros(11)
             for parent, colour in zip(PARENTS, COLOURS, strict=True):
                 alone = {other: np.array([float(other == parent)]) for other in PARENTS}
-                made = best[name] ** 2 * events(masses, f"signal_{mode}", alone)[0]
+                made = best[name] ** 2 * events(masses, f"signal_{mode}", alone)[0] / np.diff(edges)
                 axes[i, column].stairs(
                     below + made, edges, baseline=below, fill=True, color=colour, label=NAMES[parent]
                 )
@@ -138,8 +141,8 @@ def parents(best: Mapping[str, float]) -> None:
             axes[i, column].tick_params(which="both", direction="in", top=True, right=True)
         axes[0, column].set_title(name, fontsize=9)
         axes[1, column].set_xlabel(r"$E_\nu^\mathrm{QE}$ [MeV]")
-    axes[0, 0].set_ylabel("events / bin, neutrino mode")
-    axes[1, 0].set_ylabel("antineutrino mode")
+    axes[0, 0].set_ylabel("events / MeV, neutrino mode")
+    axes[1, 0].set_ylabel("events / MeV, antineutrino mode")
     axes[0, 0].legend(frameon=False)
     figure.savefig(FOLDER / "beam-parents.png", dpi=130)
 
