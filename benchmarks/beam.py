@@ -26,11 +26,11 @@ from globalfit.models.t3r import T3RMuon
 ROOT = Path(__file__).parent.parent
 N = 256
 LOAD = """
-from time import perf_counter
+from time import process_time
 from pathlib import Path
 import h5py, numpy
 from globalfit.physics.beam.tables import load_tables
-begin = perf_counter(); load_tables(Path({path!r})); print(perf_counter() - begin)
+begin = process_time(); load_tables(Path({path!r})); print(process_time() - begin)
 """
 
 
@@ -97,7 +97,7 @@ def posterior(name: str) -> dict[str, Any]:
 
 
 def load_seconds() -> float:
-    """Return the median time to load the tables in a fresh process."""
+    """Return the median processor time to load the tables in a fresh process."""
     script = LOAD.format(path=str(tables()))
     run = [sys.executable, "-c", script]
     return statistics.median(
