@@ -176,3 +176,20 @@ def test_unknown_options_are_refused(option: str, value: str, message: str) -> N
     with pytest.raises(ModelError) as error:
         T3RMuon(**{option: value})  # type: ignore[arg-type]
     assert str(error.value).startswith(message)
+
+
+def test_flux_nuisances_and_lifetime() -> None:
+    plain = point(scalar(), m_x=60.0)  # kaons alone
+    np.testing.assert_allclose(point(scalar(), m_x=60.0, flux_k=1.3).signal_nu, 1.3 * plain.signal_nu)
+    np.testing.assert_array_equal(point(scalar(), m_x=60.0, flux_pi=2.0).signal_nu, plain.signal_nu)
+    more = point(scalar(), m_x=60.0, flux_k_minus=2.0)
+    assert np.all(more.signal_nubar > plain.signal_nubar)
+    mortal = point(scalar(lifetime="leptons"), m_x=60.0, g_x=[1e-7, 1e-4, 1e-3])
+    shares = mortal.signal_nu.sum(axis=1) / plain.signal_nu.sum()
+    assert shares[0] == pytest.approx(1.0, abs=1e-4)
+    assert 0.05 < shares[1] < 0.9
+    assert shares[2] < 1e-2
+    assert np.all(np.diff(mortal.survival_x) < 0.0)
+    # five hundred MeV and 541 m, in closed form for a light X
+    light = point(scalar(), m_x=10.0, g_x=1e-3)
+    assert -np.log(light.survival_x[0]) == pytest.approx(5.87e-2, rel=5e-3)
