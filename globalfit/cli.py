@@ -9,7 +9,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import analysing, building, citing, comparing, exporting, fitting, inference, plugins, reading, running, validating
+from globalfit.commands import (
+    analysing,
+    building,
+    citing,
+    comparing,
+    exporting,
+    fitting,
+    inference,
+    plugins,
+    reading,
+    running,
+    validating,
+)
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 

@@ -29,11 +29,11 @@ def build_flavour(
 
 def build_beam(
     output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("beam_tables.h5"),
-    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**17,
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**18,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
     debug: Debug = False,
 ) -> None:
-    """Compute the tables of the beam experiments, from mesons to bins (half an hour)."""
+    """Compute the tables of the beam experiments, from mesons to bins (ten minutes)."""
     from globalfit.build.beam import build_tables
     from globalfit.errors import ModelError
 

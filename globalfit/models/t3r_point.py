@@ -11,7 +11,7 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
 from globalfit.models.flavour import wilson_coefficients
-from globalfit.models.portal import PortalPoint, long_lived
+from globalfit.models.portal import Lifetime, PortalPoint, long_lived
 from globalfit.physics import couplings, decays, direct_detection
 from globalfit.physics.beam.prediction import LongLived
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
@@ -243,6 +243,11 @@ class T3RPoint(PortalPoint):
     def setup(self) -> LongLived:
         """Process and conventions of the portal, by the model's options."""
         return long_lived(self.model)
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """What X decays by, an option of the model."""
+        return self.model.lifetime
 
     # --- charges of the variant
 
