@@ -130,8 +130,8 @@ def test_a_very_long_chain_is_judged_by_some_of_it(long, little_memory, monkeypa
     """Sixteen of the walkers, every second step; intervals from every third: near the truth."""
     held = summarise(Chain.open(long))
     monkeypatch.setattr(module, "EXACT", 0)
-    monkeypatch.setattr(histories, "HISTORY", 16 * 3000 * 8 * 3 // 2)
     chain = Chain.open(long, max_bytes=None)
+    monkeypatch.setattr(histories, "HISTORY", 16 * 3000 * 8 * (1 + len(chain.quantities)) // 2)
     assert chain.stride == -(-chain.samples.bytes // 1_200_000) == 3
     found = summarise(chain)
     assert (found.steps, found.walkers, found.converged) == (3000, 24, True)
