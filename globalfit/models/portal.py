@@ -18,6 +18,8 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import ModelError
+from globalfit.models import dark_matter_portal
+from globalfit.models.dark_matter_portal import DarkSignal
 from globalfit.models.mediators import MediatorPoint
 from globalfit.parameters import Parameter, Prior
 from globalfit.physics.beam import prediction
@@ -28,10 +30,18 @@ from globalfit.priors.shapes import Fixed, LogUniform
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
 
-Portal: TypeAlias = Literal["none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"]
+Portal: TypeAlias = Literal[
+    "none",
+    "long-lived-scalar",
+    "long-lived-pseudoscalar",
+    "long-lived-vector",
+    "dark-matter-single",
+    "dark-matter-double",
+    "predicted",
+]
 NuclearCharge: TypeAlias = Literal["Z", "A", "quark"]
 Vertex: TypeAlias = Literal["doubled", "single"]
-ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant"]
+ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant", "neutral"]
 Leptons: TypeAlias = Literal["mu", "e", "e+mu"]
 
 LONG_LIVED = (
@@ -46,12 +56,14 @@ PARAMETERS: Mapping[Portal, tuple[Parameter, ...]] = {
     "long-lived-scalar": (*LONG_LIVED, APRIME),
     "long-lived-pseudoscalar": (*LONG_LIVED, APRIME),
     "long-lived-vector": (*LONG_LIVED, SCALAR),
+    **dark_matter_portal.PARAMETERS,  # type: ignore[dict-item]
 }
 RANGES: dict[str, Prior] = {
     "m_x": LogUniform(0.5, 100.0),
     "portal_coupling": LogUniform(1e-10, 1e-7),
     "m_mediator": LogUniform(10.0, 1000.0),
     "g_x": LogUniform(1e-7, 1e-2),
+    **dark_matter_portal.RANGES,
 }
 NOTES: Mapping[Portal, Mapping[str, str]] = {
     "none": {},
@@ -62,6 +74,7 @@ NOTES: Mapping[Portal, Mapping[str, str]] = {
         }
         for portal in ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
     },
+    **dark_matter_portal.NOTES,  # type: ignore[dict-item]
 }
 
 
@@ -69,6 +82,8 @@ def limits(portal: Portal) -> Mapping[str, tuple[float, float]]:
     """Return the masses in MeV that the tables cover, {parameter: (low, high)}."""
     if portal == "none":
         return {}
+    if portal in dark_matter_portal.PORTALS:
+        return dark_matter_portal.LIMITS[portal]
     low, high = LongLived(portal.removeprefix("long-lived-"), tables()).mediators
     return {"m_x": (LOWEST_X, HIGHEST_X), "m_mediator": (low, high)}
 
@@ -112,6 +127,11 @@ class PortalPoint(MediatorPoint):
         """Process and conventions of the portal; a model returns `long_lived` of its options."""
         raise NotImplementedError
 
+    @property
+    def dark_signal(self) -> DarkSignal | None:
+        """Events of a dark-matter portal, which a model returns for those."""
+        return None
+
     @cached_property
     def m_exchanged(self) -> Array:
         """Mass of what is exchanged with the nucleus (n,) in MeV: ``m_mediator``, or A' where that is 0."""
@@ -142,11 +162,15 @@ class PortalPoint(MediatorPoint):
     @cached_property
     def signal_dump_charged(self) -> Array:
         """MiniBooNE with the beam on the dump, X from charged mesons (n,), E_nu^QE below 1250 MeV."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "charged")[:, 0]
         return self._events("signal_dump")[:, 0]
 
     @cached_property
     def signal_dump_neutral(self) -> Array:
-        """The same from neutral mesons (n,): none in these portals."""
+        """The same from neutral mesons (n,): none in the long-lived portals."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "neutral")[:, 0]
         return np.zeros_like(self.signal_dump_charged)
 
     @cached_property
@@ -174,10 +198,14 @@ class PortalPoint(MediatorPoint):
         return Masses(self.setup, self.m_x, self.m_exchanged)
 
     def _events(self, quantity: str) -> Array:
+        if self.dark_signal is not None:
+            return self.dark_signal.events(quantity)
         per_unit = prediction.events(self._masses, quantity)
         return np.asarray(per_unit * (self.portal_coupling**2)[:, None])
 
     def _branching_ratio(self, channel: str) -> Array:
+        if self.dark_signal is not None:
+            return self.dark_signal.branching_ratio(channel)
         setup, coupling = self.setup, self.g_x
         (found,) = (each for each in CHANNELS if each.name == channel)
         return prediction.branching_ratio(setup, found, self.m_x) * coupling**2

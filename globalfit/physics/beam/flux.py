@@ -21,6 +21,8 @@ from globalfit.physics.beam.spectrum import Line, Spectrum
 _GOLDEN = 1.1673039782614187
 _SHIFTS = 1.0 / _GOLDEN ** np.arange(1, 6)
 
+FEW = 2  # spectra; more of them share one histogram
+
 
 def arrival(sample: MesonSample, y: Array, m: float, e_rest: Array) -> tuple[Array, Array]:
     """Return laboratory energies (2, n) in MeV and dN/dA (2, n) in 1/m^2 per decay, for both roots.
@@ -77,6 +79,8 @@ def flux(
         Energies and detector points for each meson.
     """
     leading = np.shape(spectrum.br)
+    if isinstance(spectrum, Spectrum) and np.prod(leading, dtype=int) > FEW:
+        return _flux_of_nodes(sample, volume, spectrum, draws, edges)
     parts = []
     for k in range(draws):
         u = np.mod(sample.spare + k * _SHIFTS, 1.0)
@@ -92,6 +96,31 @@ def flux(
         h = _histogram(energy, density, entries.reshape(len(u), -1), edges)
         parts.append(h.reshape(*leading, edges.size - 1))
     return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+
+def _flux_of_nodes(
+    sample: MesonSample, volume: Volume, spectrum: Spectrum, draws: int, edges: Array
+) -> Array:
+    """`flux` of many spectra over the same nodes: one histogram for each node, then their sums."""
+    nodes, bins = spectrum.density.shape[-1], edges.size - 1
+    if spectrum.high <= spectrum.low:
+        return np.zeros((*spectrum.density.shape[:-1], bins))
+    total = np.zeros(bins * nodes)
+    for k in range(draws):
+        u = np.mod(sample.spare + k * _SHIFTS, 1.0)
+        y = volume.points(u[:, :3])
+        e_rest, measure = _energies(sample, y, spectrum, u[:, 3])
+        energy, density = arrival(sample, y, spectrum.m, e_rest)
+        density = density * (sample.weight * measure * (1e-4 / draws))  # 1/m^2 -> 1/cm^2
+        left, share = spectrum.place(e_rest)
+        place = np.searchsorted(edges, energy, side="right") - 1
+        inside = (place >= 0) & (place < bins) & (density > 0.0)
+        for branch in range(2):
+            use = inside[branch]
+            at, weight = place[branch, use] * nodes + left[use], density[branch, use]
+            total += np.bincount(at, weights=weight * (1.0 - share[use]), minlength=total.size)
+            total += np.bincount(at + 1, weights=weight * share[use], minlength=total.size)
+    return np.asarray(spectrum.density @ total.reshape(bins, nodes).T)
 
 
 def _energies(sample: MesonSample, y: Array, spectrum: Spectrum, u: Array) -> tuple[Array, Array]:
