@@ -1,4 +1,4 @@
-"""Draw MiniBooNE's excess beside best-fit dark matter, and print the rows of docs/physics/beam-dark-matter.md.
+"""Draw dark matter beside the excess of MiniBooNE; print the rows of docs/physics/beam-dark-matter.md.
 
 Run from the top of a checkout: ``python docs/plots/dark_matter.py``.
 """

@@ -183,7 +183,7 @@ def _masses(decay: Decay, node: tuple[float, ...]) -> tuple[float, float, float,
     m_chi, m_chi_prime, m_v2 = decay.masses(*node)
     m_chi = min(m_chi, m_chi_prime - 1.2)
     if not decay.on_shell:
-        return m_chi, m_chi_prime, m_v2, None
+        return m_chi, m_chi_prime, max(m_v2, 1.001 * (m_chi_prime - m_chi)), None
     return m_chi, m_chi_prime, m_v2, min(max(m_v2, 1.1), 0.999 * (m_chi_prime - m_chi))
 
 

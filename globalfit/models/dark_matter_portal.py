@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from math import pi
 from pathlib import Path
@@ -177,8 +177,7 @@ class DarkSignal:
         """
         at = self.point
         gap, total = at.m_eta2 - at.m_eta, at.m_eta2 + at.m_eta
-        y, w = np.polynomial.legendre.leggauss(NODES)
-        y, w = 0.5 * (y + 1.0), 0.5 * w
+        y, w = _gauss()
         span = np.maximum(gap - 2.0 * M_E, 0.0)[:, None]
         q = 2.0 * M_E + span * y * y * (3.0 - 2.0 * y)
         step = span * 6.0 * y * (1.0 - y) * w * 2.0 * q
@@ -248,3 +247,9 @@ class DarkSignal:
         p = np.sqrt(np.maximum(energies**2 - at.m_eta2[:, None] ** 2, 1e-6))
         lengths = WAY[card] * (at.m_eta2 * self.widths[1])[:, None] / (HBARC_MEV_M * p)
         return np.asarray(moved * -np.expm1(-lengths))
+
+
+@cache
+def _gauss() -> tuple[Array, Array]:
+    y, w = np.polynomial.legendre.leggauss(NODES)
+    return 0.5 * (y + 1.0), 0.5 * w

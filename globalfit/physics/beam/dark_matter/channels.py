@@ -59,9 +59,14 @@ class Source:
         return MESONS[self.parents[0]].m - (LEPTON_MASSES[self.lepton] if self.lepton else 0.0)
 
     @property
+    def highest(self) -> float:
+        """Last node in the mass of V1, MeV."""
+        return min(0.996 * self.threshold, 1.03 * M_V1[1])
+
+    @property
     def masses(self) -> Array:
         """Nodes in the mass of V1, MeV, evenly spaced in `coordinate`."""
-        low, high = 0.8 * M_V1[0], min(0.996 * self.threshold, 1.03 * M_V1[1])
+        low, high = 0.8 * M_V1[0], self.highest
         first, last = (float(each) for each in self.coordinate(np.array([low, high])))
         x = np.linspace(first, last, int(np.ceil((last - first) / 0.5)) + 1)
         return readonly(self.threshold / (1.0 + np.exp(-x)))

@@ -103,6 +103,7 @@ class Masses:
     m_chi_prime: Array
     flux_m_chi: Array | None = None  # instead of m_chi in the flux
     _amplitudes: dict[str, Array] = field(default_factory=dict, repr=False)
+    _blended: dict[tuple[str, str, int | None], tuple[Array, Array]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def closed(self) -> Mask:
@@ -188,11 +189,15 @@ def fold(masses: Masses, a: Array, quantity: str) -> Array:
         amplitude = a[at, mode]
         made = []
         for part in range(len(PARTS)) if apart else (None,):
-            kernel = _kernel(masses.setup.path, masses.setup.charges, part, decay, each.kernel)
-            mixed = blend(kernel.rows, index, weights)
-            shape = (mixed[:, 1:] @ kernel.shapes).reshape(len(at), a.shape[-1], -1)
+            key = (decay.name, each.kernel, part)
+            if key not in masses._blended:  # modes share it
+                kernel = _kernel(masses.setup.path, masses.setup.charges, part, decay, each.kernel)
+                mixed = blend(kernel.rows, index, weights)
+                shape = (mixed[:, 1:] @ kernel.shapes).reshape(len(at), a.shape[-1], -1)
+                masses._blended[key] = np.exp(mixed[:, :1]), shape
+            size, shape = masses._blended[key]
             spectrum = np.matmul(amplitude[:, None, :], shape)[:, 0, : each.last]
-            made.append(np.maximum(spectrum, 0.0) * np.exp(mixed[:, :1]))
+            made.append(np.maximum(spectrum, 0.0) * size)
         out[at] = np.stack(made, axis=1) if apart else made[0]
     if each.total:
         out = out.sum(axis=-1, keepdims=True)
@@ -244,7 +249,7 @@ def branching_ratio(path: Path, source: str, weights: Sequence[float], m_v1: Arr
 
 def closing(source: Source, m_v1: Array) -> Array:
     """Return 1 below a source's last node, 0 above its threshold, falling linearly between."""
-    last = float(source.masses[-1])
+    last = source.highest
     if last < 0.99 * source.threshold:  # the tables end before the source does
         return np.ones(len(m_v1))
     return np.asarray(np.clip((source.threshold - m_v1) / (source.threshold - last), 0.0, 1.0))
@@ -302,9 +307,14 @@ def _flux(setup: DarkMatter, source: str, kind: str, masses: Masses) -> Array:
 
 
 def _place(source: Source, m_v1: Array) -> tuple[Index, Array]:
-    nodes = source.masses
-    at = np.clip(m_v1, M_V1[0], nodes[-1])
-    return stencil(source.coordinate(nodes), source.coordinate(at))
+    nodes = _source_nodes(source)
+    at = source.coordinate(np.clip(m_v1, M_V1[0], source.highest))
+    return stencil(nodes, at)
+
+
+@cache
+def _source_nodes(source: Source) -> Array:
+    return source.coordinate(source.masses)
 
 
 @cache
