@@ -44,7 +44,7 @@ from globalfit.physics.beam.two_body import threshold
 
 LEPTONS = {"mu": ("mu",), "e": ("e",), "e+mu": ("mu", "e")}
 PARTS = scatterers({"C": 1.0, "H": 1.0})  # of both detectors: carbon coherent, incoherent; hydrogen
-KEPT = 1e-5  # share of the squared shapes that compression may lose
+KEPT = 3e-4  # of the shapes (root mean square) that compression may lose
 
 
 @dataclass(frozen=True)
