@@ -19,6 +19,8 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import ModelError
+from globalfit.models import dark_matter_portal
+from globalfit.models.dark_matter_portal import DarkSignal
 from globalfit.models.mediators import MediatorPoint
 from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics.beam import lifetime, prediction
@@ -30,10 +32,18 @@ from globalfit.priors.shapes import Fixed, LogNormal, LogUniform
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
 
-Portal: TypeAlias = Literal["none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"]
+Portal: TypeAlias = Literal[
+    "none",
+    "long-lived-scalar",
+    "long-lived-pseudoscalar",
+    "long-lived-vector",
+    "dark-matter-single",
+    "dark-matter-double",
+    "predicted",
+]
 NuclearCharge: TypeAlias = Literal["Z", "A", "quark"]
 Vertex: TypeAlias = Literal["doubled", "single"]
-ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant"]
+ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant", "neutral"]
 Leptons: TypeAlias = Literal["mu", "e", "e+mu"]
 Lifetime: TypeAlias = Literal["infinite", "leptons"]
 
@@ -55,6 +65,7 @@ PARAMETERS: Mapping[Portal, tuple[Parameter, ...]] = {
     "long-lived-scalar": (*LONG_LIVED, APRIME),
     "long-lived-pseudoscalar": (*LONG_LIVED, APRIME),
     "long-lived-vector": (*LONG_LIVED, SCALAR),
+    **dark_matter_portal.PARAMETERS,  # type: ignore[dict-item]
 }
 RANGES: dict[str, Prior] = {
     "m_x": LogUniform(0.5, 100.0),
@@ -64,6 +75,7 @@ RANGES: dict[str, Prior] = {
     "flux_pi": LogNormal(1.0, 0.1),
     "flux_k": LogNormal(1.0, 0.25),
     "flux_k_minus": LogNormal(1.0, 0.5),
+    **dark_matter_portal.RANGES,
 }
 NOTES: Mapping[Portal, Mapping[str, str]] = {
     "none": {},
@@ -74,6 +86,7 @@ NOTES: Mapping[Portal, Mapping[str, str]] = {
         }
         for portal in ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
     },
+    **dark_matter_portal.NOTES,  # type: ignore[dict-item]
 }
 
 
@@ -88,6 +101,8 @@ def limits(portal: Portal, fixed: Mapping[str, float]) -> Mapping[str, tuple[flo
     """
     if portal == "none":
         return {}
+    if portal in dark_matter_portal.PORTALS:
+        return dark_matter_portal.LIMITS[portal]
     covered = LongLived(portal.removeprefix("long-lived-"), tables()).mediators
     found = {"m_x": (LOWEST_X, HIGHEST_X), "m_mediator": covered}
     if portal != "long-lived-vector" and fixed.get("m_mediator") == 0.0:
@@ -139,6 +154,11 @@ class PortalPoint(MediatorPoint):
         """What X decays by; a model returns its option."""
         return "infinite"
 
+    @property
+    def dark_signal(self) -> DarkSignal | None:
+        """Events of a dark-matter portal, which a model returns for those."""
+        return None
+
     @cached_property
     def m_exchanged(self) -> Array:
         """Mass of what is exchanged with the nucleus (n,) in MeV: ``m_mediator``, or A' where that is 0."""
@@ -169,11 +189,15 @@ class PortalPoint(MediatorPoint):
     @cached_property
     def signal_dump_charged(self) -> Array:
         """MiniBooNE with the beam on the dump, X from charged mesons (n,), E_nu^QE below 1250 MeV."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "charged")[:, 0]
         return self._events("signal_dump")[:, 0]
 
     @cached_property
     def signal_dump_neutral(self) -> Array:
-        """The same from neutral mesons (n,): none in these portals."""
+        """The same from neutral mesons (n,): none in the long-lived portals."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "neutral")[:, 0]
         return np.zeros_like(self.signal_dump_charged)
 
     @cached_property
@@ -221,11 +245,15 @@ class PortalPoint(MediatorPoint):
         return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
 
     def _events(self, quantity: str) -> Array:
+        if self.dark_signal is not None:
+            return self.dark_signal.events(quantity)
         loss = self.m_x * self.width_x if self.lifetime == "leptons" else None
         per_unit = prediction.events(self._masses, quantity, self._scales, loss)
         return np.asarray(per_unit * (self.portal_coupling**2)[:, None])
 
     def _branching_ratio(self, channel: str) -> Array:
+        if self.dark_signal is not None:
+            return self.dark_signal.branching_ratio(channel)
         setup, coupling = self.setup, self.g_x
         meson, lepton = channel.split("_")
         found = next(each for each in CHANNELS if (each.meson, each.lepton) == (meson, lepton))

@@ -97,14 +97,15 @@ class T3R:
         Z, A' and phi' exchange follow.
     nuclear_inputs : str
         Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
-    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"}
+    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector", \
+"dark-matter-single", "dark-matter-double", "predicted"}
         What makes events in MiniBooNE and LSND.
     vertex : {"doubled", "single"}
         What "+ h.c." of the real term (lambda/4) phi F'F means: counted twice or once, a quarter of the rate.
     nuclear_charge : {"Z", "A", "quark"}
         Charge of a nucleus under the mediator: protons, nucleons, or up quarks.
-    production_leg : {"lepton", "meson", "contact", "gauge-invariant"}
-        What radiates a vector X.
+    production_leg : {"lepton", "meson", "contact", "gauge-invariant", "neutral"}
+        What radiates a vector X, or V1 of dark matter; "neutral", for V1 alone, is pi0, eta -> gamma V1.
     leptons : {"mu", "e", "e+mu"}
         Leptons beside which X is made, with one coupling.
     lifetime : {"infinite", "leptons"}
