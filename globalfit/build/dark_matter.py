@@ -178,7 +178,7 @@ def _kernels(reference: Reference, decay: Decay, node: tuple[float, ...]) -> dic
 def _masses(decay: Decay, node: tuple[float, ...]) -> tuple[float, float, float, float | None]:
     """Masses of chi, chi' and V2 at a node, and of a V2 on shell.
 
-    Corners of the grid with a gap below 2 m_e belong to no point, only to stencils: the pair is kept open.
+    Corners with a gap below 2 m_e belong to no point, only to stencils: the pair is kept open there.
     """
     m_chi, m_chi_prime, m_v2 = decay.masses(*node)
     m_chi = min(m_chi, m_chi_prime - 1.2)
@@ -195,7 +195,8 @@ def _kernel_tables(
     onto = grid_matrix(ROWS)
     level = np.zeros((len(nodes), 3))
     found: dict[str, NDArray[Any]] = {
-        name: np.zeros((len(nodes), 3, SHAPES, bins), dtype=np.float32) for name, bins in KERNELS.items()
+        name: np.zeros((len(nodes), 3, SHAPES, bins), dtype=np.float32 if name == "enuqe" else np.float16)
+        for name, bins in KERNELS.items()
     }
     lsnd = np.zeros((len(nodes), 3, OVER_THRESHOLD.size), dtype=np.float32)
     for i, node in enumerate(nodes):

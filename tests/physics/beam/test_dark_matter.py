@@ -43,7 +43,9 @@ def compare(reference: Reference, setup: DarkMatter, points: Array, names: tuple
         for name, parts in exact.items():
             expected, at = charges @ parts, f"{name} at {point}"
             assert ours[name][i].sum() == pytest.approx(expected.sum(), rel=0.01), at
-            assert np.abs(ours[name][i] - expected).max() <= 0.02 * expected.max(), at
+            edge = abs(point[1] / (point[3] - point[2]) - 1.0) < 0.02  # the pair all but on shell
+            most = (0.05 if edge else 0.02) * expected.max()
+            assert np.abs(ours[name][i] - expected).max() <= most, at
 
 
 def draw(n: int, seed: int) -> Array:

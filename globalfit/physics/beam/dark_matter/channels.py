@@ -7,6 +7,7 @@ own threshold and because couplings and errors of the flux may differ between th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp, log
 from typing import Final
 
 import numpy as np
@@ -98,9 +99,10 @@ def right_handed_weights(a: float, b: float, c: float) -> tuple[float, ...]:
 class Decay:
     """How chi' decays, and the nodes of its kernels.
 
-    First axis ln(m' + 15 MeV), second ln(m'/gap) with the gap m' - m; the third is
-    ln(m_V2/gap) where V2 is on shell, and sqrt(ln(m_V2/gap)/ln(1001 MeV/gap)) where it is virtual: the two
-    meet at m_V2 = gap, across which nothing is interpolated.
+    Virtual V2: ln(m' + 15 MeV), ln(m'/gap) with the gap m' - m, and sqrt(ln(m_V2/gap)/ln(1001 MeV/gap)).
+    On shell: ln m_V2, ln(m'/m_V2)/ln(400 MeV/m_V2) and ln(m'/gap)/ln(m'/m_V2). A pair of one mass stops being
+    one ring at an energy in proportion to it, which moves through the bins: m_V2 has many nodes.
+    The two meet at m_V2 = gap, across which nothing is interpolated.
     """
 
     on_shell: bool
@@ -113,30 +115,37 @@ class Decay:
     @property
     def nodes(self) -> tuple[Array, Array, Array]:
         """Nodes of the three axes."""
+        if self.on_shell:
+            return np.linspace(np.log(4.3), np.log(160.0), 26), _HEAVY, _LIGHT
         heavy = np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 9)
-        ratio = np.linspace(0.005, 2.31, 8)
-        third = np.log([0.022, 0.055, 0.12, 0.24, 0.44, 0.7, 0.9995]) if self.on_shell else _VIRTUAL
-        return heavy, ratio, third
+        return heavy, np.linspace(0.005, 2.31, 8), _VIRTUAL
 
     def coordinates(self, m_chi: Array, m_chi_prime: Array, m_v2: Array) -> tuple[Array, Array, Array]:
         """Return the place (n,) of masses on the three axes."""
         gap = m_chi_prime - m_chi
-        ratio = np.log(np.maximum(m_v2 / gap, 1e-12))
-        if not self.on_shell:
-            ratio = np.sqrt(np.maximum(ratio, 0.0) / np.log(_FARTHEST / gap))
+        if self.on_shell:
+            heavy = np.log(m_chi_prime / m_v2)
+            return np.log(m_v2), heavy / np.log(_HEAVIEST / m_v2), np.log(m_chi_prime / gap) / heavy
+        ratio = np.sqrt(np.maximum(np.log(m_v2 / gap), 0.0) / np.log(_FARTHEST / gap))
         return np.log(m_chi_prime + _OFFSET), np.log(m_chi_prime / gap), ratio
 
-    def masses(self, heavy: float, ratio: float, third: float) -> tuple[float, float, float]:
+    def masses(self, first: float, second: float, third: float) -> tuple[float, float, float]:
         """Return m_chi, m_chi', m_V2 in MeV of a node: the inverse of `coordinates`."""
-        m_chi_prime = float(np.exp(heavy)) - _OFFSET
-        gap = m_chi_prime * float(np.exp(-ratio))
-        x = third if self.on_shell else third**2 * float(np.log(_FARTHEST / gap))
-        return m_chi_prime - gap, m_chi_prime, gap * float(np.exp(x))
+        if self.on_shell:
+            m_v2 = exp(first)
+            m_chi_prime = m_v2 * (_HEAVIEST / m_v2) ** second
+            return m_chi_prime - m_chi_prime * (m_v2 / m_chi_prime) ** third, m_chi_prime, m_v2
+        m_chi_prime = exp(first) - _OFFSET
+        gap = m_chi_prime * exp(-second)
+        return m_chi_prime - gap, m_chi_prime, gap * exp(third**2 * log(_FARTHEST / gap))
 
 
 _OFFSET: Final = 15.0
 _FARTHEST: Final = 1001.0
-_VIRTUAL: Final = np.array([0.02, 0.16, 0.31, 0.46, 0.61, 0.75, 0.88, 1.0])
+_HEAVIEST: Final = 400.0
+_VIRTUAL: Final = readonly(np.array([0.02, 0.16, 0.31, 0.46, 0.61, 0.75, 0.88, 1.0]))
+_HEAVY: Final = readonly(np.array([0.005, 0.13, 0.29, 0.47, 0.65, 0.83, 1.0]))
+_LIGHT: Final = readonly(np.array([0.002, 0.14, 0.3, 0.46, 0.62, 0.78, 0.92, 0.9995]))
 DECAYS: Final = (Decay(on_shell=True), Decay(on_shell=False))
 
 
