@@ -312,7 +312,10 @@ def test_a_scheduler_of_ones_own(tmp_path, make_fit, whole, tree, monkeypatch):
             make_fit().run(tmp_path / "out.h5", steps=90, scheduler_file=file, notice=notices.append)
         assert "is refused: emcee 0.1 instead of" in notices[0]
         processes.append(subprocess.Popen(worker, **quiet))
-        time.sleep(5)
+        from distributed import Client
+
+        with Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(2, timeout=60)
         make_fit().run(tmp_path / "out.h5", steps=90, scheduler_file=file)
         assert tree(tmp_path / "out.h5") == tree(whole)
     finally:
