@@ -9,6 +9,9 @@ import typer
 
 from globalfit.commands.common import ChainPath, Debug, Json, bars, console, print_json, say
 
+FitFile = Annotated[
+    Path | None, typer.Option("--fit", help="the fit file, where the chain's fit names a loose .py file")
+]
 Particles = Annotated[int, typer.Option(min=100, help="particles of a tempered run")]
 Seed = Annotated[int, typer.Option(help="seed of tempered runs")]
 
@@ -20,6 +23,7 @@ def leave_one_out(
     ] = True,
     particles: Particles = 8000,
     seed: Seed = 1,
+    fit: FitFile = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -40,7 +44,7 @@ def leave_one_out(
     with bars() as show:
         found = leave(
             draws,
-            fit_of(chain) if sample else None,
+            fit_of(chain, fit) if sample else None,
             seed=seed,
             particles=particles,
             progress=lambda name, done, total: show("leaving out", done, total),
@@ -58,6 +62,7 @@ def tension(
     ] = "",
     particles: Particles = 8000,
     seed: Seed = 1,
+    fit: FitFile = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -74,8 +79,8 @@ def tension(
     from globalfit.errors import ChainError, did_you_mean
 
     chain = Chain.open(file)
-    fit = fit_of(chain)
-    names = list(fit.posterior.likelihoods)
+    whole = fit_of(chain, fit)
+    names = list(whole.posterior.likelihoods)
     wanted = words(between)
     for name in wanted:
         if name not in names:
@@ -95,7 +100,7 @@ def tension(
     with bars() as show:
         for done, each in enumerate(needed):
             show("posteriors of parts of the data", done, len(needed))
-            sides[each] = of_fit(fit, each, seed, particles)
+            sides[each] = of_fit(whole, each, seed, particles)
         show("posteriors of parts of the data", len(needed), len(needed))
     found = []
     for one, other in pairs:
@@ -110,6 +115,7 @@ def reweight(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="a plug-in, file.py:Class, or a stub NAME.toml")
     ],
+    fit: FitFile = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -132,8 +138,8 @@ def reweight(
         name, log_likelihood = read_stub(Path(experiment), chain)
         values = log_likelihood(lambda quantity: column(chain, quantity))
     else:
-        fit, likelihood = with_experiment(chain, experiment)
-        name, values = likelihood.name, score(fit, likelihood, draws)
+        more, likelihood = with_experiment(chain, experiment, fit)
+        name, values = likelihood.name, score(more, likelihood, draws)
     found = reweight_(draws, values, name)
     print_json(found.to_dict()) if as_json else print_reweighted(console(), found)
     if not found.reliable:
