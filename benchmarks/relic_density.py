@@ -2,9 +2,11 @@
 
     python benchmarks/relic_density.py [--points N] [--output FILE]
 
-All times are process times of this run; the last column of each table is the ratio to the reference
-(brute-force quadrature and Radau, tests/physics/freeze_out_reference.py), measured in the same run on the
-same points.
+All times are process times of this run; "faster by" is the ratio to the reference (brute-force quadrature and
+Radau, tests/physics/freeze_out_reference.py), measured in the same run. The likelihood's `predict` is timed
+with numpy and, where numba is installed, in compiled code, in turn on the same points; the first call of a
+fresh process, with and without the compiled code on disk, on its own. "whole range" is `relic_of`: every
+channel at every temperature, which the tables of accuracy and of channels take.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from machine import machine
 
 from globalfit.likelihoods.relic_density import RelicDensity, dark_sector
 from globalfit.models.t3r import T3RMuon
 from globalfit.physics.freeze_out import boltzmann
 from globalfit.physics.freeze_out.channels import channels
 from globalfit.physics.freeze_out.nodes import nodes
-from globalfit.physics.freeze_out.relic import grid, relic_of
+from globalfit.physics.freeze_out.relic import grid, numba_is_installed, relic, relic_of
 
 ROOT = Path(__file__).resolve().parents[1]
 QUANTILES = {"median": 0.5, "99 %": 0.99, "max": 1.0}
@@ -63,8 +70,46 @@ def cost_of(dark, found, settings=None):
     return seconds(lambda: run(dark, found, settings)) / len(dark.m_eta) * 1e6
 
 
-def cost_of_predict(n):
-    return seconds(lambda: RelicDensity().predict(draw(n))) / n * 1e6
+def cost_of_predict(n, engines, rounds=7):
+    """Shortest process time in us a point of `predict`, of each engine in turn."""
+    point = draw(n)
+    likelihoods = {engine: RelicDensity(engine=engine) for engine in engines}
+    times = {engine: [] for engine in engines}
+    for each in likelihoods.values():
+        each.predict(point)
+    for _ in range(rounds):
+        for engine, each in likelihoods.items():
+            start = time.process_time()
+            each.predict(point)
+            times[engine].append(time.process_time() - start)
+    return {engine: min(each) / n * 1e6 for engine, each in times.items()}
+
+
+FIRST_CALL = """
+import sys, time
+import numpy as np
+from globalfit.likelihoods.relic_density import RelicDensity
+from globalfit.models.t3r import T3RMuon
+names = "vev m_aprime m_phi m_eta delta_eta m_nus epsilon".split()
+values = 1e4, 50.0, 90.0, 40.0, 0.01, 10.0, 0.0
+point = T3RMuon().point({name: np.array([value]) for name, value in zip(names, values)})
+start = time.process_time()
+RelicDensity(engine=sys.argv[1]).predict(point)
+print(time.process_time() - start)
+"""
+
+
+def first_calls(engines):
+    """Process seconds of the first `predict` of a fresh process; of numba compiling, then from disk."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("numpy", "numba", "numba, compiled before")[: 1 + 2 * ("numba" in engines)]:
+            engine = name.partition(",")[0]
+            command = [sys.executable, "-c", FIRST_CALL, engine]
+            environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            found[name] = float(done.stdout)
+    return found
 
 
 def run(dark, found, settings=None):
@@ -101,14 +146,16 @@ def main():
     parser.add_argument("--points", type=int, default=8, help="points of the reference")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/relic_density.json")
     options = parser.parse_args()
-    result = {}
+    engines = ("numpy", "numba") if numba_is_installed() else ("numpy",)
+    result = {"machine": machine(), "first_call_s": first_calls(engines)}
+    print("first call:", ", ".join(f"{name} {each:.1f} s" for name, each in result["first_call_s"].items()))
 
     reference = load_reference()
     dark = dark_sector(draw(options.points, seed=2))
     start = time.process_time()
     exact = np.array([reference.reference(dark, i, rtol=1e-7) for i in range(options.points)])
     cost = (time.process_time() - start) / options.points * 1e6
-    error = np.abs(run(dark, channels(dark)) / exact - 1)
+    error = np.abs(relic(dark).omega_h2 / exact - 1)
     result["reference"] = {
         "us_per_point": cost,
         "points": options.points,
@@ -121,13 +168,14 @@ def main():
         point = draw(n)
         dark = dark_sector(point)
         found = channels(dark)
-        two = cost_of(dark, two_channels(found))
-        everything = cost_of_predict(n)
-        rows.append({"batch": n, "two us/pt": two, "two pt/s": 1e6 / two, "all us/pt": everything,
-                     "all pt/s": 1e6 / everything, "faster by": cost / everything})  # fmt: skip
+        row = {"batch": n, "open us/pt": cost_of(dark, two_channels(found))}
+        for engine, us in cost_of_predict(n, engines).items():
+            row |= {f"{engine} us/pt": us, f"{engine} pt/s": 1e6 / us, f"{engine} by": cost / us}
+        rows.append(row)
     result["by_batch"] = rows
     table(
-        "points a second by batch size: two channels (given), all channels (the likelihood's predict)", rows
+        "by batch size: what is open at threshold over the whole range; the likelihood's predict; faster by",
+        rows,
     )
 
     n = 256
@@ -147,7 +195,7 @@ def main():
                      "us/pt": us, "faster by": cost / us})  # fmt: skip
     result["accuracy_cost"] = rows
     table(
-        "accuracy against cost: error on 2048 prior points against 400 steps, order 14; open, batch 256",
+        "accuracy against cost, whole range: error on 2048 points against 400 steps, order 14; open, batch 256",
         rows,
     )
 

@@ -1,47 +1,50 @@
 """Freeze-out point by point in compiled code: the same as `windows.windowed`, for the vector current.
 
-Importing this module imports numba; the first call compiles, which takes about half a minute once and is
-kept on disk. Agreement with the numpy path to 1e-9 is tested over the prior.
+Importing this module imports numba; the first call compiles, which takes half a minute to a minute once and
+is kept on disk. Agreement with the numpy path to 1e-9 is tested over the prior.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import exp, pi, sqrt
+from math import pi, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
-from globalfit.physics.freeze_out.boltzmann import FROZEN, SIGMA_V_CM3_S, X_END, Relic, omega_h2
+from globalfit.physics.freeze_out.boltzmann import FROZEN, SIGMA_V_CM3_S, X_END, Relic, k2e, omega_h2
 from globalfit.physics.freeze_out.channels import REACH
 from globalfit.physics.freeze_out.compiled_average import (
     Layout,
+    add_forbidden,
     add_peak,
     finish,
-    laplace,
     pole_weights,
+    product,
+    product_of_two,
 )
-from globalfit.physics.freeze_out.compiled_boltzmann import advance, k2e, rate_and_ratio
+from globalfit.physics.freeze_out.compiled_boltzmann import advance, fill_kappa, rate_and_ratio
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.compiled_rates import (
     add_aprime_aprime,
     add_aprime_phi,
     add_phi_phi,
     add_width,
-    jit,
 )
 from globalfit.physics.freeze_out.dark_sector import UNKNOWN, DarkSector, FinalState
 from globalfit.physics.freeze_out.degrees_of_freedom import fine_table
 from globalfit.physics.freeze_out.photons import flat_tables
 from globalfit.physics.freeze_out.relevance import NEGLIGIBLE, SPREAD
 from globalfit.physics.freeze_out.thermal_average import HIGHER
-from globalfit.physics.freeze_out.windows import FAR, FLOOR, FOLLOWS, windows
+from globalfit.physics.freeze_out.windows import FAR, FLOOR, FOLLOWS, Window, windows
 
 MASSES: Final = (
     "m_eta", "delta_eta", "m_aprime", "m_phi", "width_aprime", "width_phi", "g_eta", "y_1", "y_2", "f",
 )  # fmt: skip
+NOTHING: Final = 1e-40  # e^{-u x} that leaves nothing of any rate
 _SPREAD = np.array(SPREAD)
 
 
@@ -50,6 +53,9 @@ class Grids(NamedTuple):
 
     x: Array
     ln_x: Array
+    inverse: Array  # 1/x
+    fading: Array  # e^-x
+    k2: Array  # e^x K2(x)
     begin: NDArray[np.int64]  # (windows + 1,) in x
     length: NDArray[np.int64]  # steps of each window
     tail: Array  # weights, as long as x
@@ -57,11 +63,42 @@ class Grids(NamedTuple):
     far: Layout
     kernel_near: Array  # (k, t) of each window, one after the other
     kernel_far: Array
+    reach_near: NDArray[np.int64]  # (windows + 1, k): how many temperatures a node counts at
+    reach_far: NDArray[np.int64]
+    single: Array
     loops: Array
-    loop_slopes: Array
     plasma: Array
     plasma_low: float
     plasma_step: float
+
+
+class Work(NamedTuple):
+    """Arrays that are overwritten point after point."""
+
+    weights: Array  # of nodes, one row a channel
+    firsts: Array
+    of_channels: Array  # thresholds, energies and weights at poles, of channels
+    far: NDArray[np.bool_]
+    offset: NDArray[np.int64]  # how a channel falls with x: as a power of e^{-gap x}, or 3, by its threshold
+    times: Array
+    nodes: Array
+    chosen: NDArray[np.bool_]
+    second: NDArray[np.complex128]  # Legendre functions of the second kind
+    rows: NDArray[np.int64]
+    since: NDArray[np.int64]
+    strides: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, grid: Grids, finals_phi: int, finals_aprime: int) -> Work:
+        """Return room for the largest window and all channels."""
+        k, channels = grid.near.u.size, 3 + 2 * (finals_phi + 2) + finals_aprime + 2
+        return cls(
+            np.zeros((channels, k)), np.zeros((channels, k)), np.zeros((3, channels)),
+            np.zeros(channels, dtype=np.bool_), np.zeros(channels, dtype=np.int64),
+            np.zeros((17, int(np.diff(grid.begin).max()))), np.zeros((5, k + 1)),
+            np.zeros(max(finals_phi, finals_aprime) + 2, dtype=np.bool_), np.zeros(64, dtype=np.complex128),
+            np.zeros(2, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([1, 2]),
+        )  # fmt: skip
 
 
 def supports(dark: DarkSector) -> bool:
@@ -72,11 +109,12 @@ def supports(dark: DarkSector) -> bool:
 
 def compiled(dark: DarkSector, x_end: float = X_END) -> Relic:
     """Return the abundance of n points, as `relic.relic` does with numpy."""
-    columns = np.stack([np.asarray(getattr(dark, name), dtype=np.float64) for name in MASSES])
-    n = columns.shape[1]
-    out = np.empty((4, n))
+    columns = np.stack([np.asarray(getattr(dark, name), dtype=np.float64) for name in MASSES], axis=1)
+    n = len(columns)
+    out, found = np.empty((4, n)), grids(x_end)
     _points(
-        columns, *_finals(dark.finals_phi, n), *_finals(dark.finals_aprime, n), grids(x_end), out
+        columns, *_finals(dark.finals_phi, n), *_finals(dark.finals_aprime, n), found,
+        Work.of(found, len(dark.finals_phi), len(dark.finals_aprime)), out,
     )  # fmt: skip
     return Relic(omega_h2(dark.m_eta, out[0]), out[1] * SIGMA_V_CM3_S, out[2], out[3] < 1.0)
 
@@ -106,6 +144,9 @@ def grids(x_end: float = X_END) -> Grids:
     return Grids(
         x,
         np.log(x),
+        1.0 / x,
+        np.exp(-x),
+        k2e(x),
         np.cumsum([0, *(window.x.size for window in each)]),
         np.array([step.count for step in found.steps]),
         tail,
@@ -113,6 +154,8 @@ def grids(x_end: float = X_END) -> Grids:
         Layout.of(found.coarse.far),
         np.concatenate([window.near.kernel.ravel() for window in each]),
         np.concatenate([window.far.kernel.ravel() for window in each]),
+        _reach(found.coarse.near.u, each),
+        _reach(found.coarse.far.u, each),
         *flat_tables(),
         np.stack([root, h], axis=1),
         low,
@@ -120,22 +163,34 @@ def grids(x_end: float = X_END) -> Grids:
     )
 
 
+def _reach(u: Array, each: Sequence[Window]) -> NDArray[np.int64]:
+    """Return how many temperatures of each window have e^{-u x} above `NOTHING` (windows, k).
+
+    Nodes go in pairs, of which the first, the lower one, decides.
+    """
+    limit = -np.log(NOTHING) / u
+    return np.stack([np.searchsorted(window.x, limit) for window in each]).astype(np.int64)
+
+
 @jit
 def _numerators(
     pair: int, chosen: NDArray[np.bool_], poled: bool, point: Array, kinds: NDArray[np.int64],
-    parameters: Array, grid: Grids, w: Array, out: Array,
+    parameters: Array, grid: Grids, w: Array, widths: Array, other: Array, out: Array,
 ) -> None:  # fmt: skip
     """Fill `out` (k,) with the numerator, or without `poled` the rate, of the `chosen` processes of a pair.
 
     Pairs are 11 and 22 through phi' (0, 1) and 12 through A' (2). The processes are the final states of the
     mediator, then for a pair through phi' A'A' and phi'phi', for one through A' A'phi'.
     """
-    m_1, delta, m_a, m_phi, w_a, w_phi, g, y_1, y_2, f = point
+    m_1, delta, m_a, m_phi, w_a = point[0], point[1], point[2], point[3], point[4]
+    w_phi, g, y_1, y_2, f = point[5], point[6], point[7], point[8], point[9]
     m_2, mean = m_1 + delta, m_1 + 0.5 * delta
-    widths, finals = np.zeros(w.size), kinds.size
+    finals = kinds.size
+    for j in range(w.size):
+        widths[j] = 0.0
     for i in range(finals):
         if chosen[i]:
-            add_width(kinds[i], parameters[i], grid.loops, grid.loop_slopes, w, widths)
+            add_width(kinds[i], parameters[i], grid.single, grid.loops, w, widths)
     if pair < 2:
         m, y = (m_1, y_1) if pair == 0 else (m_2, y_2)
         c = 8.0 * pi * 2.0 * (0.5 * y**2 / (8.0 * pi))
@@ -153,7 +208,8 @@ def _numerators(
             s = w[j] * w[j]
             out[j] = c * s * s * w[j] * sqrt(max(1.0 - plus, 0.0) * q) * q * (1.0 + 0.5 * plus) * widths[j]
     if chosen[finals + 1]:
-        other = np.zeros(w.size)
+        for j in range(w.size):
+            other[j] = 0.0
         if pair < 2:
             add_phi_phi(w, m_1 if pair == 0 else m_2, m_phi, y_1 if pair == 0 else y_2, f, other)
             pole, width = m_phi, w_phi
@@ -194,55 +250,52 @@ def _relevant(
 
 @jit
 def _average(
-    m: float, gap: float, n: int, weights: Array, firsts: Array, thresholds: Array, energies: Array,
+    gap: float, rows: NDArray[np.int64], weights: Array, firsts: Array, thresholds: Array, energies: Array,
     peaks: Array, far: NDArray[np.bool_], offset: NDArray[np.int64], window: int, grid: Grids,
-    kappa: Array, total: Array, part: Array,
+    kappa: Array, total: Array, buffer: Array,
 ) -> None:  # fmt: skip
-    """Add the channels `n[0]` to `n[1]` to `total` (t,), and fill `kappa`."""
+    """Add the channels `rows[0]` to `rows[1]` to `total` (t,), and fill `kappa`."""
     low, high = grid.begin[window], grid.begin[window + 1]
-    x = grid.x[low:high]
-    falling = np.empty(x.size)
-    for t in range(x.size):
-        falling[t] = exp(-gap * x[t])
-    r = 1.0 + gap
-    for t in range(x.size):
-        kappa[t] = k2e(x[t]) + r**2 * k2e(r * x[t]) * falling[t]
-    for i in range(offset[0], n):
-        near = not far[i]
-        k = grid.near.u.size if near else grid.far.u.size
-        kernel = grid.kernel_near[k * low : k * high] if near else grid.kernel_far[k * low : k * high]
-        laplace(weights[i, :k], firsts[i, :k], thresholds[i] > HIGHER, thresholds[i], x, kernel, part)
-        if offset[1 + i] == 0:
+    x, inverse = grid.x[low:high], grid.inverse[low:high]
+    falling, one, two = buffer[0, : x.size], buffer[1, : x.size], buffer[2, : x.size]
+    fill_kappa(gap, x, inverse, grid.k2[low:high], falling, kappa)
+    k_near, k_far = grid.near.u.size, grid.far.u.size
+    near = grid.kernel_near[k_near * low : k_near * high].reshape((k_near, x.size))
+    distant = grid.kernel_far[k_far * low : k_far * high].reshape((k_far, x.size))
+    reach_near, reach_far = grid.reach_near[window], grid.reach_far[window]
+    i, n = rows[0], rows[1]
+    while i < n:
+        if offset[i] == 3 or thresholds[i] > HIGHER:
+            k, kernel, reach = k_near, near, reach_near
+            if far[i]:
+                k, kernel, reach = k_far, distant, reach_far
+            add_forbidden(
+                weights[i, :k], firsts[i, :k], thresholds[i] > HIGHER, thresholds[i], x, inverse, kernel,
+                reach, one, two, total,
+            )  # fmt: skip
+        elif offset[i] == 0 and i + 1 < n and offset[i + 1] == 2 and thresholds[i + 1] <= HIGHER:
+            product_of_two(weights[i, :k_near], weights[i + 1, :k_near], near, reach_near, one, two)
             for t in range(x.size):
-                total[t] += part[t]
-        elif offset[1 + i] == 1:
-            for t in range(x.size):
-                total[t] += part[t] * falling[t]
-        elif offset[1 + i] == 2:
-            for t in range(x.size):
-                total[t] += part[t] * falling[t] * falling[t]
+                total[t] += one[t] + two[t] * falling[t] * falling[t]
+            if peaks[i] != 0.0:
+                add_peak(energies[i], peaks[i], x, inverse, total)
+            i += 1
         else:
+            product(weights[i, :k_near], near, reach_near, one)
+            power = offset[i]
             for t in range(x.size):
-                exponent = (2.0 - thresholds[i]) * x[t]
-                if exponent > -700.0:
-                    total[t] += part[t] * exp(exponent)
+                factor = 1.0 if power == 0 else falling[t]
+                total[t] += one[t] * (factor if power < 2 else factor * factor)
         if peaks[i] != 0.0:
-            add_peak(energies[i], peaks[i], x, total)
+            add_peak(energies[i], peaks[i], x, inverse, total)
+        i += 1
 
 
 @jit
 def _sigma_v(m: float, kappa: Array, total: Array, x: Array, out: Array) -> None:
+    c = 1.0 / (8.0 * m**4)
     for t in range(x.size):
-        out[t] = max(total[t] * x[t] / (8.0 * m**4 * kappa[t] ** 2), FLOOR)
-
-
-@jit
-def _since(b: Array) -> int:
-    last = 0
-    for t in range(b.size):
-        if b[t] >= FOLLOWS:
-            last = t
-    return last
+        out[t] = max(total[t] * x[t] * c / (kappa[t] * kappa[t]), FLOOR)
 
 
 @jit
@@ -255,35 +308,46 @@ def _points(
     thresholds_a: Array,
     parameters_a: Array,
     grid: Grids,
+    work: Work,
     out: Array,
 ) -> None:
     """Fill `out` (4, n): yield, <sigma v> and x at freeze-out, largest b x, point by point."""
     n_windows = grid.length.size
     near, far_grid = grid.near, grid.far
-    most = 3 + 2 * (kinds_phi.size + 2) + kinds_a.size + 2
-    k_near, longest = near.u.size, 0
-    for k in range(n_windows + 1):
-        longest = max(longest, grid.begin[k + 1] - grid.begin[k])
-    weights, firsts = np.zeros((most, k_near)), np.zeros((most, k_near))
-    thresholds, energies, peaks = np.zeros(most), np.zeros(most), np.zeros(most)
-    far = np.zeros(most, dtype=np.bool_)
-    offset = np.zeros(most + 1, dtype=np.int64)
-    second = np.empty(64, dtype=np.complex128)
-    kappa, total, part = np.empty(longest), np.empty(longest), np.empty(longest)
-    sigma_v, a, ratio, b = np.empty(longest), np.empty(longest), np.empty(longest), np.empty(longest)
-    w_buffer, e_buffer, n_buffer = np.empty(k_near + 1), np.empty(k_near + 1), np.empty(k_near + 1)
-    chosen = np.zeros(max(kinds_phi.size, kinds_a.size) + 2, dtype=np.bool_)
+    weights, firsts, of_channels = work.weights, work.firsts, work.of_channels
+    thresholds, energies, peaks, far, offset = (
+        of_channels[0],
+        of_channels[1],
+        of_channels[2],
+        work.far,
+        work.offset,
+    )
+    times = work.times
+    kappa, total, sigma_v, a, ratio, b = times[0], times[1], times[2], times[3], times[4], times[5]
+    ln_b, ln_ratio, total_c, others, buffer, steps = (
+        times[6],
+        times[7],
+        times[8],
+        times[9],
+        times[10:13],
+        times[13:],
+    )
+    w_buffer, e_buffer, n_buffer, widths, other_rates = (
+        work.nodes[0], work.nodes[1], work.nodes[2], work.nodes[3], work.nodes[4]
+    )  # fmt: skip
+    chosen, second, rows, since, strides = work.chosen, work.second, work.rows, work.since, work.strides
     coarse_low, coarse_high = grid.begin[n_windows], grid.begin[n_windows + 1]
     x_coarse, ln_coarse = grid.x[coarse_low:coarse_high], grid.ln_x[coarse_low:coarse_high]
+    inverse_coarse, fading_coarse = grid.inverse[coarse_low:coarse_high], grid.fading[coarse_low:coarse_high]
     n_coarse = x_coarse.size
-    total_c, others = np.empty(n_coarse), np.empty(n_coarse)
-    for i in range(columns.shape[1]):
-        point = columns[:, i].copy()
+    for i in range(columns.shape[0]):
+        point = columns[i]
         m, delta, m_a, m_phi = point[0], point[1], point[2], point[3]
         gap = delta / m
         filled, opened = 0, 0
-        total_c[:] = 0.0
-        since = 0
+        for t in range(n_coarse):
+            total_c[t] = 0.0
+        since[0] = 0
         for forbidden in range(2):
             for pair in range(3):
                 if pair < 2:
@@ -300,7 +364,8 @@ def _points(
                 limit = (1.0 + 0.5 * REACH) * rest
                 for process in range(finals + 2 if forbidden else 1):
                     poled = True
-                    chosen[:] = False
+                    for k in range(chosen.size):
+                        chosen[k] = False
                     if not forbidden:
                         any_open = False
                         for k in range(finals):
@@ -326,7 +391,7 @@ def _points(
                     if forbidden:
                         size = _SPREAD.size
                         for j in range(size):
-                            e_buffer[j] = threshold + _SPREAD[j] / x_coarse[since]
+                            e_buffer[j] = threshold + _SPREAD[j] / x_coarse[since[0]]
                         if poled:
                             e_buffer[size] = max(pole / m, threshold)
                             size += 1
@@ -334,11 +399,11 @@ def _points(
                             w_buffer[j] = m * e_buffer[j]
                         _numerators(
                             pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size],
-                            n_buffer[:size],
+                            widths, other_rates, n_buffer[:size],
                         )  # fmt: skip
                         if not _relevant(
                             m, threshold, m_pole, width, e_buffer[:size], n_buffer[:size], x_coarse,
-                            others, since,
+                            others, since[0],
                         ):  # fmt: skip
                             continue
                         distant = opening > FAR * m
@@ -359,12 +424,14 @@ def _points(
                             energies[filled] = e_buffer[k_nodes]
                             size += 1
                     else:
-                        weights[filled, :k_nodes] = layout.weight
+                        for j in range(k_nodes):
+                            weights[filled, j] = layout.weight[j]
                     for j in range(size):
                         w_buffer[j] = m * e_buffer[j]
                     _numerators(
-                        pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size], n_buffer[:size]
-                    )
+                        pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size], widths,
+                        other_rates, n_buffer[:size],
+                    )  # fmt: skip
                     finish(
                         m, threshold, m_pole, least, e_buffer[:k_nodes],
                         n_buffer[:k_nodes], weights[filled, :k_nodes],
@@ -384,56 +451,72 @@ def _points(
                                 firsts[filled, j] = weights[filled, j] * correction
                     thresholds[filled] = threshold
                     far[filled] = distant
-                    offset[1 + filled] = 3
+                    offset[filled] = 3
                     if not forbidden:
-                        offset[1 + filled] = 0 if pair == 0 else 3 - pair
+                        offset[filled] = 0 if pair == 0 else 3 - pair
                     filled += 1
-            offset[0] = 0 if not forbidden else opened
+            rows[0], rows[1] = opened, filled
             _average(
-                m, gap, filled, weights, firsts, thresholds, energies, peaks, far, offset, n_windows, grid,
-                kappa[:n_coarse], total_c, part[:n_coarse],
+                gap, rows, weights, firsts, thresholds, energies, peaks, far, offset,
+                n_windows, grid, kappa[:n_coarse], total_c[:n_coarse], buffer,
             )  # fmt: skip
             opened = filled
             _sigma_v(m, kappa, total_c, x_coarse, sigma_v)
             rate_and_ratio(
-                m, kappa, sigma_v, x_coarse, ln_coarse, grid.plasma, grid.plasma_low, grid.plasma_step, a,
-                ratio,
+                m, kappa, sigma_v, x_coarse, inverse_coarse, ln_coarse, grid.plasma, grid.plasma_low,
+                grid.plasma_step, a, ratio,
             )  # fmt: skip
+            since[0] = 0
             for t in range(n_coarse):
-                b[t] = a[t] * ratio[t] * exp(-x_coarse[t])
-            since = _since(b[:n_coarse])
-            others[:] = total_c
-        offset[0] = 0
-        window = min(since, n_windows - 1)
+                if a[t] * ratio[t] * fading_coarse[t] >= FOLLOWS:
+                    since[0] = t
+            for t in range(n_coarse):
+                others[t] = total_c[t]
+        rows[0] = 0
+        window = min(since[0], n_windows - 1)
         while True:
             low, high = grid.begin[window], grid.begin[window + 1]
             x, ln_x = grid.x[low:high], grid.ln_x[low:high]
             count, size = grid.length[window], high - low
-            total[:size] = 0.0
+            for t in range(size):
+                total[t] = 0.0
             _average(
-                m, gap, filled, weights, firsts, thresholds, energies, peaks, far, offset, window, grid,
-                kappa[:size], total[:size], part[:size],
+                gap, rows, weights, firsts, thresholds, energies, peaks, far, offset,
+                window, grid, kappa[:size], total[:size], buffer,
             )  # fmt: skip
             _sigma_v(m, kappa, total, x, sigma_v)
             rate_and_ratio(
-                m, kappa, sigma_v, x, ln_x, grid.plasma, grid.plasma_low, grid.plasma_step, a, ratio
+                m,
+                kappa,
+                sigma_v,
+                x,
+                grid.inverse[low:high],
+                ln_x,
+                grid.plasma,
+                grid.plasma_low,
+                grid.plasma_step,
+                a,
+                ratio,
             )
-            edges = 2 * count + 1
+            edges, fading = 2 * count + 1, grid.fading[low:high]
             largest = 0.0
             for t in range(edges):
-                b[t] = a[t] * ratio[t] * exp(-x[t])
+                rate = a[t] * ratio[t]
+                b[t] = rate * fading[t]
+                ln_b[t] = ln(rate) - x[t]
+                ln_ratio[t] = ln(ratio[t])
                 largest = max(largest, b[t] * x[t])
             start = 1.0
             if window > 0:
-                change = np.log(ratio[1] / ratio[0])
+                change = ln_ratio[1] - ln_ratio[0]
                 lag = 0.5 * (1.0 - change / (x[1] - x[0])) / b[0]
                 start = lag + sqrt(1.0 + lag * lag)
-            late, left = advance(b, ratio, x, count, 1, start)
+            late, left = advance(b, ln_b, ln_ratio, x, count, strides[0], start, steps)
             if window > 0 and late < FROZEN:
                 window = 0
                 continue
-            crude, _ = advance(b, ratio, x, count, 2, start)
-            y = late * (late / crude) ** (1.0 / 15.0) * ratio[edges - 1] * exp(-x[edges - 1])
+            crude, _ = advance(b, ln_b, ln_ratio, x, count, strides[1], start, steps)
+            y = late * exp(ln(late / crude) / 15.0) * ratio[edges - 1] * fading[edges - 1]
             after = 0.0
             for t in range(edges, size):
                 after += a[t] * grid.tail[low + t]

@@ -5,17 +5,15 @@ The algorithm is explained there. Imported only where numba is to be used.
 
 from __future__ import annotations
 
-from math import atan2, exp, log, sqrt
+from math import atan2, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
-from globalfit.physics.freeze_out.compiled_rates import jit
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
-
-_K1 = np.array(K1_SERIES)
 
 
 class Layout(NamedTuple):
@@ -42,8 +40,8 @@ class Layout(NamedTuple):
 
 @jit
 def _legendre_q(c: complex, order: int, q: NDArray[np.complex128]) -> None:
-    size = sqrt(((c.real + 1.0) ** 2 + c.imag**2) / ((c.real - 1.0) ** 2 + c.imag**2))
-    q[0] = complex(0.5 * log(size), 0.5 * atan2(-2.0 * c.imag, c.real**2 + c.imag**2 - 1.0))
+    size = ((c.real + 1.0) ** 2 + c.imag**2) / ((c.real - 1.0) ** 2 + c.imag**2)
+    q[0] = complex(0.25 * ln(size), 0.5 * atan2(-2.0 * c.imag, c.real**2 + c.imag**2 - 1.0))
     q[1] = c * q[0] - 1.0
     for k in range(1, order):
         q[k + 1] = ((2 * k + 1) / (k + 1)) * c * q[k] - (k / (k + 1)) * q[k - 1]
@@ -67,7 +65,9 @@ def pole_weights(q: complex, grid: Layout, second: NDArray[np.complex128], out: 
                 total += (second[2 * k] * c).imag * grid.first_matrix[k, j]
             out[j] = total / (imaginary * grid.first_t[j] ** 2) * 2.0 * grid.v[j] / edges[0] ** 3
     v_pole, at_pole = 1.0, 0.0
-    own = int(np.searchsorted(edges, q.real, side="right"))
+    own = 0
+    while own < edges.size and edges[own] <= q.real:
+        own += 1
     for cell in range(max(own - 1, 1), min(own + 2, edges.size)):
         half = 0.5 * edges[cell - 1]
         c = q / half - 3.0
@@ -104,53 +104,67 @@ def pole_weights(q: complex, grid: Layout, second: NDArray[np.complex128], out: 
 
 
 @jit
-def laplace(
-    weights: Array, first: Array, higher: bool, threshold: float, x: Array, kernel: Array, out: Array
-) -> None:
-    """Fill `out` (t,) with e^{e_0 x} int de w K1(e x) at temperatures `x`, the node at a pole left out."""
-    product(weights, kernel, out)
+def add_forbidden(
+    weights: Array, first: Array, higher: bool, threshold: float, x: Array, inverse: Array, kernel: Array,
+    reach: NDArray[np.int64], part: Array, other: Array, total: Array,
+) -> None:  # fmt: skip
+    """Add e^{2x} int de w K1(e x) at temperatures `x` (t,), the node at a pole left out."""
     if higher:
-        other = np.empty(x.size)
-        product(first, kernel, other)
+        product_of_two(weights, first, kernel, reach, part, other)
         at = 1.0 / threshold
-        second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
+        second = -0.1171875 * (at * at - 0.25) - 0.1875 * 0.375 * (at - 0.5)
         for t in range(x.size):
-            out[t] = (out[t] + other[t] / x[t]) * (1.0 + second / x[t] ** 2)
+            value = (part[t] + other[t] * inverse[t]) * (1.0 + second * inverse[t] * inverse[t])
+            total[t] += value * exp((2.0 - threshold) * x[t])
+    else:
+        product(weights, kernel, reach, part)
+        for t in range(x.size):
+            total[t] += part[t] * exp((2.0 - threshold) * x[t])
 
 
 @jit
-def product(weights: Array, kernel: Array, out: Array) -> None:
-    """Fill `out` (t,) with weights (k,) times the kernel, (k, t) in one dimension."""
-    t, k = out.size, weights.size
-    out[:] = 0.0
-    even = k - k % 4
-    for j in range(0, even, 4):
-        w_0, w_1, w_2, w_3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
-        k_0 = kernel[j * t : (j + 1) * t]
-        k_1 = kernel[(j + 1) * t : (j + 2) * t]
-        k_2 = kernel[(j + 2) * t : (j + 3) * t]
-        k_3 = kernel[(j + 3) * t : (j + 4) * t]
-        for i in range(t):
-            out[i] += w_0 * k_0[i] + w_1 * k_1[i] + w_2 * k_2[i] + w_3 * k_3[i]
-    for j in range(even, k):
-        w_0 = weights[j]
-        k_0 = kernel[j * t : (j + 1) * t]
-        for i in range(t):
-            out[i] += w_0 * k_0[i]
+def product(weights: Array, kernel: Array, reach: NDArray[np.int64], out: Array) -> None:
+    """Fill `out` (t,) with weights (k,) times the kernel (k, t), k even; row j ends at `reach[j]`."""
+    for i in range(out.size):
+        out[i] = 0.0
+    for j in range(0, weights.size, 2):
+        w_0, w_1 = weights[j], weights[j + 1]
+        for i in range(reach[j]):
+            out[i] += w_0 * kernel[j, i] + w_1 * kernel[j + 1, i]
 
 
 @jit
-def add_peak(energy: float, peak: float, x: Array, out: Array) -> None:
+def product_of_two(
+    one: Array, two: Array, kernel: Array, reach: NDArray[np.int64], out_one: Array, out_two: Array
+) -> None:
+    """Do two products with one pass through the kernel."""
+    for i in range(out_one.size):
+        out_one[i] = 0.0
+        out_two[i] = 0.0
+    for j in range(0, one.size, 2):
+        a_0, a_1, b_0, b_1 = one[j], one[j + 1], two[j], two[j + 1]
+        for i in range(reach[j]):
+            k_0, k_1 = kernel[j, i], kernel[j + 1, i]
+            out_one[i] += a_0 * k_0 + a_1 * k_1
+            out_two[i] += b_0 * k_0 + b_1 * k_1
+
+
+@jit
+def add_peak(energy: float, peak: float, x: Array, inverse: Array, out: Array) -> None:
     """Add the node at a pole: peak e^{2x} K1(energy x)."""
     for t in range(x.size):
-        u = energy * x[t]
-        exponent = (2.0 - energy) * x[t]
-        if exponent > -700.0:
-            r = 1.0 / u
-            series = _K1[_K1.size - 1]
-            for k in range(_K1.size - 2, -1, -1):
-                series = series * r + _K1[k]
-            out[t] += peak * exp(exponent) * sqrt(r) * series
+        r = inverse[t] / energy
+        series = K1_SERIES[9]
+        series = series * r + K1_SERIES[8]
+        series = series * r + K1_SERIES[7]
+        series = series * r + K1_SERIES[6]
+        series = series * r + K1_SERIES[5]
+        series = series * r + K1_SERIES[4]
+        series = series * r + K1_SERIES[3]
+        series = series * r + K1_SERIES[2]
+        series = series * r + K1_SERIES[1]
+        series = series * r + K1_SERIES[0]
+        out[t] += peak * exp((2.0 - energy) * x[t]) * sqrt(r) * series
 
 
 @jit

@@ -5,65 +5,85 @@ Imported only where numba is to be used.
 
 from __future__ import annotations
 
-from math import exp, log, pi, sqrt, tanh
-
-import numpy as np
+from math import pi, sqrt
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.boltzmann import DEPARTURE, G_ETA, K2_SERIES, M_PLANCK
-from globalfit.physics.freeze_out.compiled_rates import jit
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 
-_K2 = np.array(K2_SERIES)
 _A = sqrt(pi / 45.0) * M_PLANCK
 _Y = 45.0 * G_ETA / (4.0 * pi**4)
 
 
 @jit
-def k2e(u: float) -> float:
-    """Return e^u K2(u) for u >= 1."""
-    r = 1.0 / u
-    series = _K2[_K2.size - 1]
-    for k in range(_K2.size - 2, -1, -1):
-        series = series * r + _K2[k]
-    value: float = sqrt(0.5 * pi * r) * series
-    return value
+def fill_kappa(gap: float, x: Array, inverse: Array, k2: Array, falling: Array, kappa: Array) -> None:
+    """Fill e^{-gap x} and `boltzmann.effective_k2` (t,); `k2` is e^x K2(x), `inverse` 1/x."""
+    r = 1.0 + gap
+    for t in range(x.size):
+        falling[t] = exp(-gap * x[t])
+        u = inverse[t] / r
+        series = K2_SERIES[8]
+        series = series * u + K2_SERIES[7]
+        series = series * u + K2_SERIES[6]
+        series = series * u + K2_SERIES[5]
+        series = series * u + K2_SERIES[4]
+        series = series * u + K2_SERIES[3]
+        series = series * u + K2_SERIES[2]
+        series = series * u + K2_SERIES[1]
+        series = series * u + K2_SERIES[0]
+        kappa[t] = k2[t] + r * r * sqrt(0.5 * pi * u) * series * falling[t]
 
 
 @jit
 def rate_and_ratio(
-    m: float, kappa: Array, sigma_v: Array, x: Array, ln_x: Array, plasma: Array, low: float, step: float,
-    a: Array, ratio: Array,
+    m: float, kappa: Array, sigma_v: Array, x: Array, inverse: Array, ln_x: Array, plasma: Array, low: float,
+    step: float, a: Array, ratio: Array,
 ) -> None:  # fmt: skip
     """Fill A and Y_eq e^x (t,); `plasma` (entries, 2) is g*^{1/2} and h, ln T from `low` by `step`."""
-    ln_m, inverse, last = log(m), 1.0 / step, plasma.shape[0] - 1
+    ln_m, entries, last = ln(m), 1.0 / step, plasma.shape[0] - 1
     for t in range(x.size):
-        at = (ln_m - (ln_x[t] + low)) * inverse + 0.5
+        at = (ln_m - (ln_x[t] + low)) * entries + 0.5
         i = min(max(int(at), 0), last)
-        a[t] = plasma[i, 0] * sigma_v[t] * (_A / x[t] ** 2 * m)
-        ratio[t] = kappa[t] * (_Y * x[t] ** 2) / plasma[i, 1]
+        a[t] = plasma[i, 0] * sigma_v[t] * (_A * m) * inverse[t] * inverse[t]
+        ratio[t] = kappa[t] * (_Y * x[t] * x[t]) / plasma[i, 1]
 
 
 @jit
-def advance(b: Array, ratio: Array, x: Array, count: int, stride: int, start: float) -> tuple[float, int]:
-    """Return W after `count` steps of `stride` edges, and the first edge at which it is above `DEPARTURE`."""
-    w = start
-    found = 0 if w > DEPARTURE else -1
-    for i in range(0, count, stride):
-        j, k = 2 * i, 2 * (i + stride)
+def advance(
+    b: Array, ln_b: Array, ln_ratio: Array, x: Array, count: int, stride: int, start: float, work: Array
+) -> tuple[float, int]:
+    """Return W after `count` steps of `stride` edges, and the first edge at which it is above `DEPARTURE`.
+
+    `b`, `ln_b` and ln Y_eq e^x are (2 count + 1,), at edges and middles; `work` (4, count) is overwritten.
+    """
+    for i in range(count // stride):
+        j = 2 * i * stride
+        k = j + 2 * stride
         middle = b[j + stride]
         length = x[k] - x[j]
-        c = 0.5 * (log(ratio[j] / ratio[k]) + length)
-        z = 0.5 * log(b[j] / b[k])
+        c = 0.5 * (ln_ratio[j] - ln_ratio[k] + length)
+        z = 0.5 * (ln_b[j] - ln_b[k])
         if abs(z) < 1e-4:
             z += 2e-4
         growth = exp(z)
-        cosh, sinhc = 0.5 * (growth + 1.0 / growth), 0.5 * (growth - 1.0 / growth) / z
+        fall = 1.0 / growth
+        cosh, sinhc = 0.5 * (growth + fall), 0.5 * (growth - fall) / z
         mean = length * sinhc * (2.0 * middle + sqrt(b[j] * b[k])) / 3.0
         skew = c * length * middle * (cosh - sinhc) / z
         omega = sqrt(max(c * c + (mean - skew) * (mean + skew), 1e-30))
-        th = tanh(omega) / omega
+        decay = exp(-2.0 * omega)
+        th = 1.0 - omega * omega / 3.0
+        if omega > 1e-3:
+            th = (1.0 - decay) / ((1.0 + decay) * omega)
         c *= th
-        w = (w * (1.0 + c) + (mean + skew) * th) / (1.0 - c + w * (mean - skew) * th)
+        work[0, i] = 1.0 + c
+        work[1, i] = (mean + skew) * th
+        work[2, i] = 1.0 - c
+        work[3, i] = (mean - skew) * th
+    w = start
+    found = 0 if w > DEPARTURE else -1
+    for i in range(count // stride):
+        w = (w * work[0, i] + work[1, i]) / (work[2, i] + w * work[3, i])
         if found < 0 and w > DEPARTURE:
-            found = 2 * (i + stride)
+            found = 2 * (i + 1) * stride
     return w, max(found, 0)

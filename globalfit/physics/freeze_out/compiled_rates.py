@@ -6,12 +6,8 @@ argument, (k,) like the energies `w` in MeV. Imported only where numba is to be 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import atanh, log, pi, sqrt
-from typing import TypeVar, cast
-
-import numba
-import numpy as np
+from math import atan2, log, pi, sqrt
+from typing import Final
 
 from globalfit.arrays import Array
 from globalfit.constants import (
@@ -26,6 +22,7 @@ from globalfit.constants import (
     M_U,
 )
 from globalfit.physics.decays import WIDTH_OMEGA, WIDTH_RHO
+from globalfit.physics.freeze_out.compiled_math import angle_log, jit, ln
 from globalfit.physics.freeze_out.dark_sector import (
     PHOTONS,
     SCALAR_DIRAC,
@@ -39,19 +36,22 @@ from globalfit.physics.freeze_out.dark_sector import (
 )
 from globalfit.physics.freeze_out.photons import STEP
 
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def jit(function: F) -> F:
-    """Compile a function, once and for all: the result is kept on disk."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function))
+_K_RHO2: Final = 0.25 * M_RHO**2 - M_PI**2
+_K_RHO: Final = sqrt(_K_RHO2)
+_H_RHO: Final = 2.0 * _K_RHO / M_RHO / pi * log((M_RHO + 2.0 * _K_RHO) / (2.0 * M_PI))
+_SLOPE_RHO: Final = _H_RHO * (1.0 / (8.0 * _K_RHO2) - 0.5 / M_RHO**2) + 0.5 / (pi * M_RHO**2)
+_D_RHO: Final = (
+    3.0 / pi * M_PI**2 / _K_RHO2 * log((M_RHO + 2.0 * _K_RHO) / (2.0 * M_PI))
+    + M_RHO / (2.0 * pi * _K_RHO)
+    - M_PI**2 * M_RHO / (pi * _K_RHO**3)
+)
 
 
 @jit
-def add_width(kind: int, p: Array, values: Array, slopes: Array, w: Array, out: Array) -> None:
+def add_width(kind: int, p: Array, single: Array, loops: Array, w: Array, out: Array) -> None:
     """Add the partial width in MeV of a final state with parameters `p` (6,), see `dark_sector`.
 
-    `values`, `slopes` (3, entries) are `photons.flat_tables`.
+    `single` (entries, 2) and `loops` (entries, 4) are `photons.flat_tables`.
     """
     if kind == VECTOR_MAJORANA:
         c = p[1] ** 2 / (24.0 * pi)
@@ -80,7 +80,7 @@ def add_width(kind: int, p: Array, values: Array, slopes: Array, w: Array, out: 
             phase = max(1.0 - (p[0] / w[j]) ** 2, 0.0)
             out[j] += c * w[j] * phase * phase
     elif kind == PHOTONS:
-        _add_photons(p, values, slopes, w, out)
+        _add_photons(p, single, loops, w, out)
     elif kind == SCALAR_PIONS:
         for j in range(w.size):
             amplitude = (p[0] + p[1]) / (M_U + M_D) * M_PI**2 + p[2] * (2.0 / 27.0) * (w[j] ** 2 + M_PI**2)
@@ -109,56 +109,41 @@ def add_width(kind: int, p: Array, values: Array, slopes: Array, w: Array, out: 
 
 
 @jit
-def _add_photons(p: Array, values: Array, slopes: Array, w: Array, out: Array) -> None:
-    single = p[4] == 0.0  # no second mass
-    last = values.shape[1] - 2
+def _add_photons(p: Array, single: Array, loops: Array, w: Array, out: Array) -> None:
+    last = loops.shape[0] - 2
     c = ALPHA**2 / (256.0 * pi**3)
-    for j in range(w.size):
-        ln_w = log(w[j])
-        if single:
-            at = (ln_w - p[3]) * STEP
+    if p[4] == 0.0:  # no second mass
+        for j in range(w.size):
+            at = (ln(w[j]) - p[3]) * STEP
             left = min(max(int(at), 0), last)
-            out[j] += c * p[0] ** 2 * w[j] ** 3 * (values[2, left] + (at - left) * slopes[2, left])
-        else:
-            re, im = 0.0, 0.0
+            out[j] += c * p[0] ** 2 * w[j] ** 3 * (single[left, 0] + (at - left) * single[left, 1])
+    else:
+        for j in range(w.size):
+            re, im, ln_w = 0.0, 0.0, ln(w[j])
             for loop in range(3):
                 if p[loop] != 0.0:
                     at = (ln_w - p[3 + loop]) * STEP
                     left = min(max(int(at), 0), last)
-                    re += p[loop] * (values[0, left] + (at - left) * slopes[0, left])
-                    im += p[loop] * (values[1, left] + (at - left) * slopes[1, left])
+                    re += p[loop] * (loops[left, 0] + (at - left) * loops[left, 1])
+                    im += p[loop] * (loops[left, 2] + (at - left) * loops[left, 3])
             out[j] += c * w[j] ** 3 * (re**2 + im**2)
 
 
 @jit
-def _gounaris_sakurai(s: float) -> float:
-    v2 = 1.0 - 4.0 * M_PI**2 / s
-    v = sqrt(abs(v2))
-    return v / pi * (atanh(v) if v2 > 0.0 else np.arctan2(1.0, v))
-
-
-@jit
 def form_factor(w: float) -> complex:
-    """Return the pion's vector form factor at sqrt s = w."""
+    """Return the pion's vector form factor at sqrt s = w, as `decays.pion_form_factor`."""
     s = w**2
     k2 = 0.25 * s - M_PI**2
-    k_rho2 = 0.25 * M_RHO**2 - M_PI**2
-    k_rho = sqrt(k_rho2)
-    h_rho = _gounaris_sakurai(M_RHO**2)
-    slope = h_rho * (1.0 / (8.0 * k_rho2) - 0.5 / M_RHO**2) + 0.5 / (pi * M_RHO**2)
+    v = sqrt(abs(k2) * 4.0 / s)
+    h = v / pi * (0.5 * ln((1.0 + v) / (1.0 - v)) if k2 > 0.0 else atan2(1.0, v))
     shift = (
-        WIDTH_RHO * M_RHO**2 / k_rho**3
-        * (k2 * (_gounaris_sakurai(s) - h_rho) + (M_RHO**2 - s) * k_rho2 * slope)
+        WIDTH_RHO * M_RHO**2 / _K_RHO**3
+        * (k2 * (h - _H_RHO) + (M_RHO**2 - s) * _K_RHO2 * _SLOPE_RHO)
     )  # fmt: skip
     width = 0.0
     if k2 > 0.0:
-        width = WIDTH_RHO * (sqrt(k2) / k_rho) ** 3 * M_RHO / w
-    d = (
-        3.0 / pi * M_PI**2 / k_rho2 * log((M_RHO + 2.0 * k_rho) / (2.0 * M_PI))
-        + M_RHO / (2.0 * pi * k_rho)
-        - M_PI**2 * M_RHO / (pi * k_rho**3)
-    )
-    return (M_RHO**2 + d * M_RHO * WIDTH_RHO) / complex(M_RHO**2 - s + shift, -M_RHO * width)
+        width = WIDTH_RHO * (sqrt(k2) / _K_RHO) ** 3 * M_RHO / w
+    return (M_RHO**2 + _D_RHO * M_RHO * WIDTH_RHO) / complex(M_RHO**2 - s + shift, -M_RHO * width)
 
 
 @jit
@@ -172,8 +157,7 @@ def add_aprime_aprime(
         p = sqrt(max(0.25 * (w[j] - 2.0 * m) * (w[j] + 2.0 * m), 0.0))
         k = sqrt(max(0.25 * (w[j] - 2.0 * m_a) * (w[j] + 2.0 * m_a), 0.0))
         a, b = 0.5 * s - M2, 2.0 * p * k
-        ratio = b / a
-        log_ = 2.0 / a * (1.0 + ratio**2 / 3.0 if ratio < 1e-4 else atanh(ratio) / ratio)
+        log_ = angle_log(a, b)
         inverse = 1.0 / ((a - b) * (a + b))
         c_1 = 8.0 * (4.0 * M2**2 - 8.0 * M2 * m2 - 8.0 * m2**2 + 4.0 * m2 * s + s**2)
         exchange = g**4 * (-32.0 + c_1 * log_ / a - 32.0 * (M2 + 2.0 * m2) ** 2 * inverse)
@@ -193,8 +177,7 @@ def add_phi_phi(w: Array, m: float, m_phi: float, y: float, f: float, out: Array
         p = sqrt(max(0.25 * (w[j] - 2.0 * m) * (w[j] + 2.0 * m), 0.0))
         k = sqrt(max(0.25 * (w[j] - 2.0 * m_phi) * (w[j] + 2.0 * m_phi), 0.0))
         a, b = 0.5 * s - M2, 2.0 * p * k
-        ratio = b / a
-        log_ = 2.0 / a * (1.0 + ratio**2 / 3.0 if ratio < 1e-4 else atanh(ratio) / ratio)
+        log_ = angle_log(a, b)
         inverse = 1.0 / ((a - b) * (a + b))
         c_1 = 2.0 * (6.0 * M2**2 - 16.0 * M2 * m2 - 4.0 * M2 * s - 32.0 * m2**2 + 16.0 * m2 * s + s**2)
         exchange = -16.0 + c_1 * log_ / a - 8.0 * (4.0 * m2 - M2) ** 2 * inverse
@@ -217,8 +200,7 @@ def add_aprime_phi(
         p = sqrt(max(0.25 * (w[j] - 2.0 * m) * (w[j] + 2.0 * m), 0.0))
         k = sqrt(max(0.25 * (w[j] - plus) * (w[j] + plus) * (s - minus**2) / s, 0.0))
         a, b = 0.5 * (s - M2 - F2), 2.0 * p * k
-        ratio = b / a
-        log_ = 2.0 / a * (1.0 + ratio**2 / 3.0 if ratio < 1e-4 else atanh(ratio) / ratio)
+        log_ = angle_log(a, b)
         inverse = 1.0 / ((a - b) * (a + b))
         strahlung = 2.0 * M2 / (f * (s - M2))
         contact = (s - 2.0 * M2 - 4.0 * m2) / M2

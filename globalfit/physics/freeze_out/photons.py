@@ -80,10 +80,10 @@ def _sizes() -> tuple[Array, Array]:
 
 @lru_cache(maxsize=1)
 def flat_tables() -> tuple[Array, Array]:
-    """Return real and imaginary part and squared modulus of A_{1/2}, and differences, (3, entries)."""
+    """Return |A_{1/2}|^2 (entries, 2), real and imaginary part (entries, 4), each with differences."""
     values, slopes, _ = _table()
-    sizes, differences = _sizes()
-    return np.stack([values.real, values.imag, sizes]), np.stack([slopes.real, slopes.imag, differences])
+    parts = (values.real, slopes.real, values.imag, slopes.imag)
+    return np.stack(_sizes(), axis=1), np.stack(parts, axis=1)
 
 
 @lru_cache(maxsize=1)
