@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
+from globalfit.physics.freeze_out.poles import APART, REACH
 
 
 class Layout(NamedTuple):
@@ -64,42 +65,47 @@ def pole_weights(q: complex, grid: Layout, second: NDArray[np.complex128], out: 
             for k in range(first):
                 total += (second[2 * k] * c).imag * grid.first_matrix[k, j]
             out[j] = total / (imaginary * grid.first_t[j] ** 2) * 2.0 * grid.v[j] / edges[0] ** 3
-    v_pole, at_pole = 1.0, 0.0
+    v_pole, at_pole = q.real, 0.0
     own = 0
     while own < edges.size and edges[own] <= q.real:
         own += 1
+    if 1 <= own < edges.size:
+        half = 0.5 * edges[own - 1]
+        place = q.real / half - 3.0
+        for j in range(order):
+            away = place - grid.cell_t[j]
+            if abs(away) < APART:
+                place = grid.cell_t[j] + (-APART if away < 0.0 else APART)
+                break
+        v_pole = half * (place + 3.0)
     for cell in range(max(own - 1, 1), min(own + 2, edges.size)):
         half = 0.5 * edges[cell - 1]
         c = q / half - 3.0
         if abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) >= 4.0:
             continue
-        inside = cell == own
-        if inside:
-            for j in range(order):
-                if abs(c.real - grid.cell_t[j]) < 1e-7:
-                    c = c + 2e-7
-                    break
+        place = v_pole / half - 3.0
+        beside = abs(place) < REACH
         _legendre_q(c, order, second)
         start = first + (cell - 1) * order
+        shift = (c.real - place) / c.imag
         for j in range(order):
             total = 0.0
-            if inside:
+            if beside:
                 for k in range(order):
-                    total += second[k].real * grid.cell_matrix[k, j]
-                total /= grid.cell_t[j] - c.real
+                    total += (second[k].real + shift * second[k].imag) * grid.cell_matrix[k, j]
+                total /= grid.cell_t[j] - place
             else:
                 for k in range(order):
                     total += second[k].imag * grid.cell_matrix[k, j]
                 total /= c.imag
             v = grid.v[start + j]
             out[start + j] = total * (2.0 * v / ((v + q.real) ** 2 + q.imag**2)) / half
-        if inside:
-            before, now = 1.0, c.real
+        if beside:
+            before, now = 1.0, place
             for k in range(1, order):
-                before, now = now, ((2 * k + 1) * c.real * now - k * before) / (k + 1)
+                before, now = now, ((2 * k + 1) * place * now - k * before) / (k + 1)
             extra = -2.0 * second[order].imag / (c.imag * now)
-            v_pole = half * (c.real + 3.0)
-            at_pole = extra / half * 2.0 * v_pole / ((v_pole + q.real) ** 2 + q.imag**2)
+            at_pole += extra / half * 2.0 * v_pole / ((v_pole + q.real) ** 2 + q.imag**2)
     return v_pole, at_pole
 
 

@@ -14,11 +14,16 @@ from globalfit.physics.freeze_out.nodes import Cell, Nodes
 Complex = NDArray[np.complex128]
 
 
+APART = 0.02  # of half a cell, between the extra node and the others
+REACH = 1.5  # of half a cell, from its centre: a pole nearer than that has a node of its own
+
+
 def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
     """Return weights (r, k) for int du h(u)/|u - q^2|^2, and place v (r,) and weight (r,) of an extra node.
 
     Near the pole h(u(v)) 2 v is interpolated in v: in the first cell as an even function by its nodes, in the
-    others by the nodes, and by the pole's place too if it lies inside the cell.
+    others by the nodes, and by the pole's place too if it lies inside the cell or close to it: beyond an edge
+    a narrow pole weighs as much as inside.
     """
     v, edges, order, first = grid.v, grid.edges, grid.cell.t.size, grid.first.t.size
     square = q**2
@@ -26,7 +31,7 @@ def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
     weights *= weights
     weights += square.imag[:, None] ** 2
     np.divide(grid.weight, weights, out=weights)
-    v_pole, at_pole = np.ones(len(q)), np.zeros(len(q))
+    at_pole = np.zeros(len(q))
 
     rows = np.flatnonzero(np.abs(q) < 1.25 * edges[0])
     if rows.size:
@@ -35,6 +40,10 @@ def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
 
     # the cell of the pole and its neighbours, if the pole is inside their Bernstein ellipse of radius 4
     own = np.searchsorted(edges, q.real, side="right")  # 0 is the first cell
+    rows = np.flatnonzero((own >= 1) & (own < edges.size))
+    half = 0.5 * edges[own[rows] - 1]
+    v_pole = q.real.copy()
+    v_pole[rows] = half * (off_nodes(q.real[rows] / half - 3.0, grid.cell.t) + 3.0)
     cell = (own[:, None] + np.array([-1, 0, 1])).ravel()
     row = np.repeat(np.arange(len(q)), 3)
     known = (cell >= 1) & (cell < edges.size)
@@ -43,36 +52,42 @@ def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
     c = q[row] / half - 3.0
     near = np.abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) < 4.0
     cell, row, half, c = cell[near], row[near], half[near], c[near]
-    inside = cell == own[row]
-    c = np.where(inside, _off_nodes(c, grid.cell.t), c)
-    inner, extra = _pole(c, inside, grid.cell)
+    place = v_pole[row] / half - 3.0
+    beside = np.abs(place) < REACH
+    inner, extra = _pole(c, place, beside, grid.cell)
     at = (first + (cell - 1) * order)[:, None] + np.arange(order)
     v_at = v[at]
     far = q[row, None]
     weights[row[:, None], at] = inner * (2.0 * v_at / ((v_at + far.real) ** 2 + far.imag**2)) / half[:, None]
-    row, half = row[inside], half[inside]
-    place = half * (c.real[inside] + 3.0)
-    v_pole[row] = place
-    at_pole[row] = extra / half * 2.0 * place / ((place + q.real[row]) ** 2 + q.imag[row] ** 2)
+    row, half = row[beside], half[beside]
+    size = 2.0 * v_pole[row] / ((v_pole[row] + q.real[row]) ** 2 + q.imag[row] ** 2)
+    np.add.at(at_pole, row, extra / half * size)
     return weights, v_pole, at_pole
 
 
-def _off_nodes(c: Complex, t: Array) -> Complex:
-    """Move poles that coincide with a node by 2e-7 of half the cell."""
-    return np.where(np.abs(c.real[:, None] - t).min(axis=1) < 1e-7, c + 2e-7, c)
+def off_nodes(place: Array, t: Array) -> Array:
+    """Return where the extra node of a pole at `place` (r,) is: there, but not within `APART` of a node.
+
+    The nearer it is to a node, the larger are the weights of both, which cancel: of a narrow resonance far
+    above threshold nothing would be left below its peak.
+    """
+    nearest = t[np.abs(place[:, None] - t).argmin(axis=1)]
+    away = place - nearest
+    return np.where(np.abs(away) < APART, nearest + np.where(away < 0.0, -APART, APART), place)
 
 
-def _pole(c: Complex, inside: Mask, cell: Cell) -> tuple[Array, Array]:
-    """Return weights (r, order) of int_{-1}^1 h(t)/|t - c|^2 dt; if `inside`, also of a node at Re c.
+def _pole(c: Complex, place: Array, beside: Mask, cell: Cell) -> tuple[Array, Array]:
+    """Return weights (r, order) of int_{-1}^1 h(t)/|t - c|^2 dt; if `beside`, also of a node at `place`.
 
-    1/|t - c|^2 = Im[1/(t - c)]/Im c and (t - Re c)/|t - c|^2 = Re[1/(t - c)].
+    1/|t - c|^2 = Im[1/(t - c)]/Im c and (t - p)/|t - c|^2 = Re[1/(t - c)] + (Re c - p) Im[1/(t - c)]/Im c.
     """
     order = cell.t.size
     second_kind = _legendre_q(c, order)
     weights = second_kind[:order].imag.T @ cell.matrix / c.imag[:, None]
-    place = c.real[inside]
-    weights[inside] = second_kind[:order, inside].real.T @ cell.matrix / (cell.t - place[:, None])
-    return weights, -2.0 * second_kind[order, inside].imag / (c.imag[inside] * _legendre_p(place, order))
+    p = place[beside]
+    own = second_kind[:order, beside].real.T @ cell.matrix + (c.real[beside] - p)[:, None] * weights[beside]
+    weights[beside] = own / (cell.t - p[:, None])
+    return weights, -2.0 * second_kind[order, beside].imag / (c.imag[beside] * _legendre_p(p, order))
 
 
 def _even_pole(c: Complex, cell: Cell) -> Array:
