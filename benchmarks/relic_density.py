@@ -195,7 +195,7 @@ def main():
                      "us/pt": us, "faster by": cost / us})  # fmt: skip
     result["accuracy_cost"] = rows
     table(
-        "accuracy against cost, whole range: error on 2048 points against 400 steps, order 14; open, batch 256",
+        "accuracy against cost, whole range: error on 2048 points against 400 steps, order 14; batch 256",
         rows,
     )
 

@@ -62,7 +62,7 @@ class RelicDensity:
         Particles in equilibrium below this mass in MeV disturb N_eff and nucleosynthesis: flagged.
     engine : {"auto", "numpy", "numba"}
         What calculates the abundance. "auto" is compiled code where numba is installed (``pip install
-        globalfit[numba]``), which compiles once and keeps the result on disk; both agree to 1e-9.
+        globalfit[numba]``), which compiles once and keeps the result on disk; both agree to 1e-8 or better.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def grid(x_end: float = X_END) -> tuple[Steps, Nodes]:
 def relic(dark: DarkSector, x_end: float = X_END, engine: Engine = "numpy") -> Relic:
     """Return the abundance of the dark fermions by freeze-out, of all points at once.
 
-    `engine` "numba" is compiled code, the same to 1e-9; what it does not know (the axial current) is left to
+    `engine` "numba" is compiled code, the same to 1e-8; what it does not know (the axial current) is left to
     numpy. "auto" takes it where numba is installed.
 
     Raises
