@@ -27,6 +27,7 @@ LAYERS = (
     {"returned", "variants", "models", "one_point", "trial", "prior_trial", "testing"},
     {"posterior"},
     {"smoke", "sampling", "chains", "progress"},
+    {"inference"},
     {
         "registry",
         "problems",
@@ -39,7 +40,7 @@ LAYERS = (
         "ties",
         "skeleton",
     },
-    {"fit", "assembly", "fitfile", "schema"},
+    {"fit", "assembly", "fitfile", "schema", "stored"},
     {"build", "checking", "conformance", "pointwise", "describe", "show", "validation", "analysis"},
     {"commands"},
     {"cli"},
