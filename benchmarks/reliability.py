@@ -16,8 +16,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,6 @@ import h5py
 import numpy as np
 from machine import RESULTS, write
 
-import globalfit.sampling.run as sampling
 from globalfit.chains import Chain
 from globalfit.chains import journal as journals
 from globalfit.chains import store as stores
@@ -33,6 +35,11 @@ from globalfit.chains.places import journal_of
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
 from globalfit.fitfile import load_fit
+from globalfit.sampling.engines.processes import Processes
+from globalfit.sampling.engines.serial import Serial
+from globalfit.sampling.ensemble import advance
+from globalfit.sampling.run import Progress
+from globalfit.sampling.start import start
 
 FIT = """
 model = { name = "t3r-muon" }
@@ -52,7 +59,7 @@ Numbers = dict[str, Any]
 
 def pessimistic() -> None:
     """Store every four steps and publish for half of the time."""
-    sampling.BLOCK = 4
+    Serial.block = Processes.block = 4
     stores.SHARE = 0.5
 
 
@@ -60,8 +67,9 @@ def samples(path: Path) -> list[bytes]:
     """Return all samples of a finished chain and what it goes on from, as bytes."""
     with h5py.File(path, "r", locking=False) as file:
         names = ("mcmc/chain", "mcmc/log_prob", "mcmc/blobs", "mcmc/accepted")
-        state = [f"globalfit/ensembles/0/{name}" for name in ("coords", "log_prob", "blobs", "rng_state")]
-        return [file[name][()].tobytes() for name in (*names, *state)]
+        parts = ("coords", "log_prob", "blobs", "rng_state")
+        states = [f"globalfit/ensembles/{k}/{name}" for k in file["globalfit/ensembles"] for name in parts]
+        return [file[name][()].tobytes() for name in (*names, *states)]
 
 
 class Reference:
@@ -87,7 +95,7 @@ class Reference:
         return begin == store.steps
 
 
-def spawn(fit: Fit, path: Path, steps: int) -> tuple[int, int]:
+def spawn(fit: Fit, path: Path, steps: int, **how: Any) -> tuple[int, int]:
     """Start a run in a process of its own; return its id and a pipe with each acknowledged step."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -97,7 +105,7 @@ def spawn(fit: Fit, path: Path, steps: int) -> tuple[int, int]:
     code = 1
     try:
         os.close(reading)
-        fit.run(path, steps=steps, progress=lambda p: os.write(writing, b"%d\n" % p.steps) and None)
+        fit.run(path, steps=steps, progress=lambda p: os.write(writing, b"%d\n" % p.steps) and None, **how)
         code = 0
     finally:
         os._exit(code)
@@ -117,16 +125,101 @@ def kill_after(fit: Fit, path: Path, steps: int, seconds: float) -> tuple[int, b
     return (int(lines[-1]) if lines else 0), os.WIFSIGNALED(status)
 
 
-def random_kills(reference: Reference, folder: Path, trials: int, seed: int) -> Numbers:
-    """Kill runs at random times from before their first write to their end; each is then finished."""
+def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
+    """Kill workers of a run at random times, one after the other; the run must not notice."""
+    draw = random.Random(seed)
+    done = runs = wrong = 0
+    while done < kills:
+        path = folder / f"{engine}{runs}.h5"
+        over = threading.Event()
+
+        def kill(over: threading.Event = over) -> None:
+            nonlocal done
+            while not over.wait(draw.uniform(0.5, 4.0)):
+                if (found := workers()) and done < kills:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(draw.choice(found), signal.SIGKILL)
+                        done += 1
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2)
+        finally:
+            over.set()
+            killer.join()
+        runs += 1
+        wrong += samples(path) != reference.whole
+    return {"kills": done, "runs": runs, "wrong": wrong}
+
+
+def workers() -> list[int]:
+    """Return the worker processes below this one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes()
+            if b"spawn_main" in words and os.getpid() in ancestors(int(process.name)):
+                found.append(int(process.name))
+    return found
+
+
+def ancestors(pid: int) -> list[int]:
+    """Return the parents of a process, up to the first."""
+    found = []
+    with contextlib.suppress(OSError):
+        while pid > 1:
+            pid = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+            found.append(pid)
+    return found
+
+
+def coordinator_kills(reference: Reference, folder: Path, trials: int, seed: int, engine: str) -> Numbers:
+    """Kill the process that runs a fit with workers; they have to end too, and the run has to go on."""
+    draw = random.Random(seed)
+    counts = dict.fromkeys(("kills", "acknowledged", "lost", "wrong", "not_resumed", "orphans"), 0)
+    for i in range(trials):
+        path = folder / f"coordinator-{engine}{i}.h5"
+        child, pipe = spawn(reference.fit, path, reference.steps, engine=engine, workers=2)
+        first = os.read(pipe, 64)  # its first step
+        time.sleep(draw.uniform(0.0, 0.5))
+        below = [pid for pid in workers() if child in ancestors(pid)]
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        said = first
+        while piece := os.read(pipe, 65536):
+            said += piece
+        os.close(pipe)
+        acknowledged = int((said.split(b"\n")[:-1] or [b"0"])[-1])
+        counts["kills"] += os.WIFSIGNALED(status)
+        counts["acknowledged"] += acknowledged
+        end = time.monotonic() + 30
+        while (left := [p for p in below if Path("/proc", str(p)).exists()]) and time.monotonic() < end:
+            time.sleep(0.1)
+        counts["orphans"] += len(left)
+        with stores.open_store(path, reference.fit) as store:
+            counts["lost"] += max(0, acknowledged - store.steps)
+            counts["wrong"] += not reference.prefix(store)
+        reference.fit.run(path, steps=reference.steps)
+        counts["not_resumed"] += samples(path) != reference.whole
+    return counts
+
+
+def random_kills(reference: Reference, folder: Path, kills: int, seed: int) -> Numbers:
+    """Kill runs at random times from before their first write to their end; each is then finished.
+
+    Until so many were hit: the runs that had ended before their kill are counted as trials only.
+    """
     draw = random.Random(seed)
     fit, steps = reference.fit, reference.steps
     begun = time.monotonic()
     fit.run(folder / "timed.h5", steps=steps)
     length = time.monotonic() - begun
     counts = dict.fromkeys(("kills", "acknowledged", "lost", "unreadable", "wrong", "not_resumed"), 0)
-    for i in range(trials):
-        place = folder / f"kill{i}"
+    trials = 0
+    while counts["kills"] < kills:
+        place = folder / f"kill{trials}"
+        trials += 1
         place.mkdir()
         path = place / "out.h5"
         acknowledged, killed = kill_after(fit, path, steps, draw.uniform(0.0, 1.2 * length))
@@ -230,7 +323,7 @@ class Seen:
 
     steps = 0
 
-    def __call__(self, progress: sampling.Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         self.steps = progress.steps
 
 
@@ -268,10 +361,10 @@ def damaged_journals(reference: Reference, folder: Path, flips: int, tails: int,
     path = folder / "damage.h5"
     kill_until = 24
     with stores.open_store(path, reference.fit) as store:
-        state = sampling.start(reference.fit.posterior, 16, 1)
+        state = start(reference.fit.posterior, 16, 1)
         store.begin(state, 1)
         while store.steps < kill_until:
-            block, state = sampling.advance(reference.fit.posterior, state, 4)
+            block, state = advance(reference.fit.posterior, state, 4)
             store.append(block, state)
     path = journal_of(path)
     whole = path.read_bytes()
@@ -339,18 +432,19 @@ def live_reads(reference: Reference, folder: Path, reads: int) -> Numbers:
     return counts
 
 
-def campaign(size: float, seed: int = 1) -> Numbers:
-    """Run everything; `size` 1 is the full campaign."""
+def campaign(size: float, seed: int = 1, only: str = "", keep: Path | None = None) -> Numbers:
+    """Run everything, or the parts of comma-separated names; `size` 1 is the full campaign."""
     pessimistic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "fit.toml").write_text(FIT)
         fit = load_fit(folder / "fit.toml")
-        places = [folder / each for each in ("short", "middle", "long")]
+        places = [folder / each for each in ("short", "middle", "long", "several")]
         for place in places:
             place.mkdir()
-        short, middle, long = places
+        short, middle, long, several = places
         few, some, many = Reference(fit, short, 16), Reference(fit, middle, 48), Reference(fit, long, 200)
+        three = Reference(fit.with_ensembles(3), several, 1500)
         found: Numbers = {}
         parts: dict[str, Callable[[], Numbers]] = {
             "random_kills": lambda: random_kills(some, middle, round(300 * size), seed),
@@ -362,10 +456,23 @@ def campaign(size: float, seed: int = 1) -> Numbers:
             "disk_error": lambda: full_disk(few, short, errno.EIO, max(1, round(0.5 / size))),
             "live_reads": lambda: live_reads(many, long, round(1000 * size)),
         }
+        for engine, kills in (("processes", 20), ("dask", 6)):
+            if engine == "dask" and find_spec("distributed") is None:
+                continue
+            count = max(1, round(kills * size))
+            parts[f"coordinator_kills_{engine}"] = partial(
+                coordinator_kills, three, several, count, seed, engine
+            )
+            parts[f"worker_kills_{engine}"] = partial(worker_kills, three, several, count, seed, engine)
         for part, function in parts.items():
+            if only and part not in only.split(","):
+                continue
             begun = time.monotonic()
-            found[part] = function() | {"seconds": round(time.monotonic() - begun, 1)}
-            print(part, found[part], file=sys.stderr)
+            took = function()
+            found[part] = {"size": size, **took, "seconds": round(time.monotonic() - begun, 1)}
+            print(part, found[part], file=sys.stderr, flush=True)
+            if keep is not None:
+                keep.write_text(json.dumps(found))
     return found
 
 
@@ -398,13 +505,24 @@ def table(found: Numbers) -> str:
         ("reads of a going run; errors; wrong", f"{live['reads']}; {live['errors']}; {live['wrong']}"),
         ("… runs that were read; harmed", f"{live['runs']}; {live['runs_harmed']}"),
     ]
+    for engine in ("processes", "dask"):
+        if each := found.get(f"worker_kills_{engine}"):
+            rows.append((f"SIGKILLs of workers, engine {engine}; runs; not bit for bit that of one process",
+                         f"{each['kills']}; {each['runs']}; {each['wrong']}"))  # fmt: skip
+        if each := found.get(f"coordinator_kills_{engine}"):
+            rows += [
+                (f"SIGKILLs of the process that runs {engine}; workers left behind",
+                 f"{each['kills']}; {each['orphans']}"),
+                ("… steps acknowledged; lost; not finished bit for bit",
+                 f"{each['acknowledged']}; {each['lost']}; {each['not_resumed']}"),
+            ]  # fmt: skip
     return "\n".join(["| fault | result |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]) + "\n"
 
 
 def failures(found: Numbers) -> list[str]:
     """Return the promises that were broken."""
     bad = {"lost", "unreadable", "wrong", "not_resumed", "truncations_wrong", "flips_silent", "tails_wrong",
-           "errors", "runs_harmed"}  # fmt: skip
+           "errors", "runs_harmed", "orphans"}  # fmt: skip
     broken = [
         f"{part}: {n} {name}" for part, each in found.items() for name, n in each.items() if name in bad and n
     ]
@@ -416,9 +534,13 @@ def failures(found: Numbers) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", type=float, default=1.0, help="share of the full campaign")
+    parser.add_argument("--only", default="", help="comma-separated parts instead of all")
+    parser.add_argument("--from", dest="known", type=Path, help="JSON of parts that ran before")
+    parser.add_argument("--keep", type=Path, help="write each part there as soon as it is done")
     parser.add_argument("--json", action="store_true", help="print the figures, keep nothing")
     words = parser.parse_args()
-    found = campaign(words.size)
+    known = json.loads(words.known.read_text(encoding="utf-8")) if words.known else {}
+    found = known | campaign(words.size, only=words.only, keep=words.keep)
     if words.json:
         print(json.dumps(found))
     else:

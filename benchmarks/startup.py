@@ -30,7 +30,7 @@ ROUNDS = 9
 
 FIRST_STEP = """
 import sys, time
-import globalfit.sampling.run as running
+import globalfit.sampling.engines.work as running
 advance = running.advance
 def clocked(*words, **options):
     done = advance(*words, **options)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from globalfit import __version__
 from globalfit import likelihood as contract
-from globalfit.chains.tables import write_table, write_text
+from globalfit.chains.tables import read_table, read_text, write_table, write_text
+from globalfit.identity import versions
 from globalfit.sampling.ensemble import MOVES
 
 if TYPE_CHECKING:
@@ -65,13 +64,8 @@ def blob_fields(fit: Fit) -> tuple[str, ...]:
 
 def environment() -> dict[str, str]:
     """Return the versions a chain was made with."""
-    found = {"python": platform.python_version(), "platform": platform.platform(), "globalfit": __version__}
-    for package in ("numpy", "scipy", "emcee", "h5py"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a dependency that another package provides
-            found[package] = "unknown"
-    return found | {"hdf5": h5py.version.hdf5_version, "moves": MOVES}
+    found = {"python": platform.python_version(), "platform": platform.platform(), **versions()}
+    return found | {"h5py": h5py.__version__, "hdf5": h5py.version.hdf5_version, "moves": MOVES}
 
 
 def _parameters(fit: Fit) -> list[dict[str, Any]]:
@@ -124,3 +118,18 @@ def _derived(fit: Fit) -> list[dict[str, Any]]:
         {"name": q.name, "label": q.label, "unit": q.unit, "kind": "derived"} for q in fit.posterior.derived
     ]
     return rows
+
+
+def read_described(group: h5py.Group, mcmc: h5py.Group) -> dict[str, Any]:
+    """Return what a chain file says of its fit, as `describe` does."""
+    plain = {name: group.attrs[name] for name in ("schema", "fingerprint", "as_of", "model")}
+    return plain | {
+        "config": read_text(group, "config"),
+        "resolved": json.loads(read_text(group, "config_resolved")),
+        "environment": json.loads(read_text(group, "environment")),
+        "warnings": json.loads(read_text(group, "warnings")),
+        "parameters": read_table(group, "parameters"),
+        "likelihoods": read_table(group, "likelihoods"),
+        "derived": read_table(group, "derived"),
+        "blobs": list(mcmc["blobs"].dtype.names),
+    }

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from globalfit.chains.chain import Chain
+from globalfit.chains.files import open_file
 from globalfit.chains.journal import scan
 from globalfit.chains.lock import describe, writer_of
 from globalfit.chains.places import journal_of, lock_of
-from globalfit.chains.records import Steps, decode, decode_header
+from globalfit.chains.records import decode_header, stands_at
 from globalfit.errors import ChainError
 
 
@@ -37,12 +38,22 @@ def inspect_chain(path: Path) -> dict[str, Any]:
         "journal": _journal(journal_of(path)),
         "seed": chain.run["seed"],
         "engine": chain.run["engine"],
+        "ensembles": ensembles_of(path),
         "segments": chain.run["segments"],
         "fingerprint": chain.attributes.get("fingerprint", ""),
         "created": chain.attributes.get("created", ""),
         "environment": chain.environment,
         "warnings": chain.warnings,
     }
+
+
+def ensembles_of(path: Path) -> list[int]:
+    """Return the numbers of the ensembles whose walkers a chain file holds; a file of emcee holds one."""
+    with open_file(path, "name a chain", foreign=True) as file:
+        mcmc = file["mcmc"]
+        if "walker_ensemble" not in mcmc:
+            return [0]
+        return sorted({int(number) for number in mcmc["walker_ensemble"][()]})
 
 
 def _journal(path: Path) -> dict[str, Any] | None:
@@ -52,16 +63,22 @@ def _journal(path: Path) -> dict[str, Any] | None:
     found: dict[str, Any] = {"file": str(path), "bytes": path.stat().st_size}
     try:
         journal = scan(path)
-        state = decode_header(journal.header)[1].state
+        words, starts = decode_header(journal.header)
+        steps = {start.ensemble: start.state.step for start in starts}
+        last: dict[int, int] = {}
+        ensembles = words.get("ensembles", [0])
         with path.open("rb") as file:
             for place, length in reversed(journal.places):
                 file.seek(place)
-                record = decode(file.read(length))
-                if isinstance(record, Steps):
-                    state = record.state
+                if stands := stands_at(file.read(length)):
+                    last.setdefault(*stands)
+                if len(last) == len(ensembles):
                     break
     except FileNotFoundError:  # the run has just ended
         return None
     except ChainError as error:
         return found | {"problem": str(error)}
-    return found | {"records": len(journal.places), "steps": state.step, "torn_bytes": journal.cut}
+    reached = [(steps | last).get(k) for k in ensembles]
+    common = min((step for step in reached if step is not None), default=0) if None not in reached else 0
+    found |= {"records": len(journal.places), "steps": common, "torn_bytes": journal.cut}
+    return found | ({"ensembles": dict(zip(ensembles, reached, strict=True))} if len(ensembles) > 1 else {})

@@ -232,10 +232,14 @@ class Journal:
             raise
         self._synced = time.monotonic()
 
+    def payload(self, index: int) -> bytes:
+        """Return the payload of a data record (counted from 0), checked again."""
+        return read_payload(self._file, self.path, index + 1, *self.places[index])
+
     def payloads(self, first: int = 0) -> Iterator[bytes]:
         """Yield the payloads of the data records from the `first` (counted from 0) on, checked again."""
-        for number, (place, length) in enumerate(self.places[first:], start=first + 1):
-            yield read_payload(self._file, self.path, number, place, length)
+        for index in range(first, len(self.places)):
+            yield self.payload(index)
 
     def close(self) -> None:
         """Force everything to the disk, unless that has failed before, and close."""

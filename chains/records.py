@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,9 @@ class Steps:
     values, log_prob, blobs, accepted
         As in `Block`; there may be no step, before a run.
     state : State
-        Where the chain goes on.
+        Where the ensemble goes on.
+    ensemble : int
+        Its number.
     """
 
     values: Array
@@ -34,10 +37,11 @@ class Steps:
     blobs: Array
     accepted: Array
     state: State
+    ensemble: int = 0
 
 
-def encode(block: Block, state: State) -> bytes:
-    """Return the bytes of a block and the state after it.
+def encode(block: Block, state: State, ensemble: int = 0) -> bytes:
+    """Return the bytes of an ensemble's block and the state after it.
 
     The state is the block's last step with the random numbers and the density in walker coordinates added;
     of the walker coordinates only the last are kept.
@@ -53,6 +57,7 @@ def encode(block: Block, state: State) -> bytes:
         "step": state.step,
         "random": [kind, position, has_gauss, cached.hex()],
         "keys": len(keys),
+        "ensemble": ensemble,
     }
     raw = (np.ascontiguousarray(array, dtype="<f8").data for array in arrays if array.size)
     return b"".join([_BLOCK, _worded(head), *raw, np.asarray(keys, dtype="<u4").tobytes()])
@@ -62,12 +67,12 @@ def _same(one: Array, other: Array) -> bool:
     return one.shape == other.shape and one.tobytes() == np.ascontiguousarray(other).tobytes()
 
 
-def encode_start(state: State, blobs: int, accepted: Array) -> bytes:
-    """Return the bytes of the state in which a journal begins; `blobs` is their number a step and walker."""
+def encode_start(state: State, blobs: int, accepted: Array, ensemble: int = 0) -> bytes:
+    """Return the bytes of an ensemble's first state; `blobs` is their number a step and walker."""
     walkers, dim = state.coords.shape
     none = np.zeros((0, walkers, dim))
     block = Block(none, none, np.zeros((0, walkers)), np.zeros((0, walkers, blobs)), accepted)
-    return encode(block, state)
+    return encode(block, state, ensemble)
 
 
 def encode_segment(segment: dict[str, Any]) -> bytes:
@@ -75,18 +80,30 @@ def encode_segment(segment: dict[str, Any]) -> bytes:
     return _SEGMENT + _worded(segment)
 
 
-def encode_header(words: dict[str, Any], start: bytes) -> bytes:
-    """Return the bytes of a journal's header: what the chain is, and `start`, where it begins."""
-    return _worded(words) + start
+def encode_header(words: dict[str, Any], starts: Sequence[bytes] = ()) -> bytes:
+    """Return the bytes of a journal's header: what the chain is, and the states from which it extends one."""
+    return _worded(words | {"starts": [len(each) for each in starts]}) + b"".join(starts)
 
 
-def decode_header(payload: bytes) -> tuple[dict[str, Any], Steps]:
-    """Return what the header says and the state in which the journal begins."""
+def decode_header(payload: bytes) -> tuple[dict[str, Any], list[Steps]]:
+    """Return what the header says and the states in which the journal begins."""
     words, place = _read_words(payload, 0)
-    found = decode(payload[place:])
-    if not isinstance(found, Steps):
-        raise _no_record("its header holds no state")
-    return words, found
+    starts = []
+    for length in words.setdefault("starts", [len(payload) - place]):  # once there was always one
+        found = decode(payload[place : place + length])
+        if not isinstance(found, Steps):
+            raise _no_record("its header holds no state")
+        starts.append(found)
+        place += length
+    return words, starts
+
+
+def stands_at(payload: bytes) -> tuple[int, int] | None:
+    """Return the ensemble of a block and the step after it; None for another record."""
+    if payload[:1] != _BLOCK:
+        return None
+    words, _ = _read_words(payload, 1)
+    return int(words.get("ensemble", 0)), int(words["step"])
 
 
 def decode(payload: bytes) -> Steps | dict[str, Any]:
@@ -114,7 +131,7 @@ def decode(payload: bytes) -> Steps | dict[str, Any]:
         kind, position, has_gauss, cached = words["random"]
         random = (str(kind), keys, int(position), int(has_gauss), float.fromhex(cached))
         state = State(coords, density, last, random, int(words["step"]))
-        return Steps(values, log_prob, blobs, accepted, state)
+        return Steps(values, log_prob, blobs, accepted, state, int(words.get("ensemble", 0)))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise _no_record(error) from error
 

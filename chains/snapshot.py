@@ -17,17 +17,14 @@ from globalfit.chains.files import DAMAGE
 from globalfit.chains.header import environment, write_header
 from globalfit.chains.journal import sync_folder
 from globalfit.chains.places import temporary_of
+from globalfit.chains.rows import CHUNK, Rows, read_rows, regrouped
 from globalfit.chains.sink import Sink
 from globalfit.chains.tables import write_text
 from globalfit.errors import ChainError
 from globalfit.sampling.state import State
 
-CHUNK = 64  # steps a chunk of the file
-PIECE = 16 * CHUNK  # steps written or read at once
-ENSEMBLE = "globalfit/ensembles/0"
+ENSEMBLES = "globalfit/ensembles"
 STATE = ("coords", "log_prob", "blobs")
-
-Rows = tuple[Array, Array, Array]  # values, log_prob, blobs of some steps
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,11 @@ class Content:
     run : dict
         Seed, engine and segments.
     steps : int
-        Number of steps.
+        Number of steps that all ensembles have.
     accepted : (walkers,)
-        Accepted proposals.
-    state : State
-        Where the chain goes on.
+        Accepted proposals in them.
+    states : dict of int to State
+        Where the ensembles go on, by number, in the order of their walkers.
     rows : callable
         Yields all steps in order, in pieces of any length.
     """
@@ -54,7 +51,7 @@ class Content:
     run: dict[str, Any]
     steps: int
     accepted: Array
-    state: State
+    states: dict[int, State]
     rows: Callable[[], Iterator[Rows]]
 
 
@@ -100,7 +97,10 @@ def _write(sink: Sink, content: Content, complete: bool) -> None:
 
 
 def _fill(file: h5py.File, content: Content, complete: bool) -> None:
-    walkers, dim = content.state.coords.shape
+    walkers, dim = (
+        sum(len(each.coords) for each in content.states.values()),
+        next(iter(content.states.values())).coords.shape[1],
+    )
     filters: dict[str, Any] = {"fletcher32": True}
     if complete:  # without shuffling: walkers that stay repeat bit for bit
         filters |= {"compression": "gzip", "compression_opts": 1}
@@ -109,7 +109,7 @@ def _fill(file: h5py.File, content: Content, complete: bool) -> None:
     mcmc.attrs["nwalkers"], mcmc.attrs["ndim"] = walkers, dim
     mcmc.attrs["has_blobs"], mcmc.attrs["iteration"] = True, content.steps
     mcmc.create_dataset("accepted", data=content.accepted)
-    mcmc.create_dataset("walker_ensemble", data=np.zeros(walkers, dtype=np.int32))
+    mcmc.create_dataset("walker_ensemble", data=walker_ensemble(content.states))
     kind = np.dtype([(name, "f8") for name in content.described["blobs"]])
     for name, shape, each in (
         ("chain", (walkers, dim), np.dtype("f8")),
@@ -134,33 +134,21 @@ def _fill(file: h5py.File, content: Content, complete: bool) -> None:
     group.attrs["complete"] = complete
     write_header(group, content.described)
     write_text(group, "run", json.dumps(content.run))
-    _write_state(file.create_group(ENSEMBLE), content.state)
+    for number, state in content.states.items():
+        _write_state(file.create_group(f"{ENSEMBLES}/{number}"), state)
 
 
-def regrouped(rows: Iterator[Rows]) -> Iterator[Rows]:
-    """Yield the same steps in pieces of whole chunks, but for the last."""
-    kept: list[Rows] = []
-    steps = 0
-    for piece in rows:
-        kept.append(piece)
-        steps += len(piece[0])
-        if steps >= PIECE:
-            whole = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-            end = steps - steps % CHUNK
-            yield whole[0][:end], whole[1][:end], whole[2][:end]
-            kept = [(whole[0][end:], whole[1][end:], whole[2][end:])]
-            steps -= end
-    if steps:
-        values, log_prob, blobs = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-        yield values, log_prob, blobs
+def walker_ensemble(states: dict[int, State]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Return the number of the ensemble of each walker."""
+    return np.repeat(np.array([*states], dtype=np.int32), [len(each.coords) for each in states.values()])
 
 
 def _verify(path: Path, content: Content) -> None:
     problem = "what was read back is not what was written"
     try:
         with h5py.File(path, "r", locking=False) as file:
-            state = read_state(file)
-            right = state.step == content.steps and same_state(state, content.state)
+            right = same_states(read_states(file), content.states)
+            right &= bool((file["mcmc/walker_ensemble"][()] == walker_ensemble(content.states)).all())
             for written, found in zip(regrouped(content.rows()), read_rows(file), strict=True):
                 right &= all(
                     np.ascontiguousarray(a).tobytes() == b.tobytes()
@@ -170,18 +158,6 @@ def _verify(path: Path, content: Content) -> None:
         raise ChainError(str(path), f"{problem}: {error}", "the journal is kept; check the disk") from error
     if not right:
         raise ChainError(str(path), problem, "the journal is kept; check the disk")
-
-
-def read_rows(file: h5py.File, steps: int | None = None) -> Iterator[Rows]:
-    """Yield the first `steps` stored steps, all by default, in pieces."""
-    mcmc = file["mcmc"]
-    steps = int(mcmc.attrs["iteration"]) if steps is None else steps
-    walkers = mcmc["chain"].shape[1]
-    for begin in range(0, steps, PIECE):
-        part = slice(begin, min(begin + PIECE, steps))
-        blobs = np.ascontiguousarray(mcmc["blobs"][part])
-        plain = blobs.view("f8").reshape(len(blobs), walkers, -1)
-        yield mcmc["chain"][part], mcmc["log_prob"][part], plain
 
 
 def _write_state(group: h5py.Group, state: State) -> None:
@@ -194,9 +170,13 @@ def _write_state(group: h5py.Group, state: State) -> None:
     group.attrs["step"] = state.step
 
 
-def read_state(file: h5py.File) -> State:
-    """Return the state with which a chain goes on."""
-    group = file[ENSEMBLE]
+def read_states(file: h5py.File) -> dict[int, State]:
+    """Return the states with which the ensembles of a chain go on, by number."""
+    group = file[ENSEMBLES]
+    return {number: _read_state(group[str(number)]) for number in sorted(map(int, group))}
+
+
+def _read_state(group: h5py.Group) -> State:
     attributes = group.attrs
     random = (
         str(attributes["rng"]),
@@ -214,6 +194,11 @@ def same_state(one: State, other: State) -> bool:
     arrays = all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in STATE)
     keys = np.array_equal(one.random[1], other.random[1])
     return arrays and keys and (one.random[0], *one.random[2:]) == (other.random[0], *other.random[2:])
+
+
+def same_states(some: dict[int, State], others: dict[int, State]) -> bool:
+    """Return whether the ensembles are the same, and their states, bit for bit."""
+    return [*some] == [*others] and all(same_state(state, others[k]) for k, state in some.items())
 
 
 def now() -> str:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": running.info,
     "watch": running.watch,
     "repair": running.repair,
+    "merge": running.merge,
     "summary": reading.summary,
     "corner": reading.corner,
     "leave-one-out": analysing.leave_one_out,

@@ -6,12 +6,13 @@ import datetime
 import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
-from globalfit.fit import Fit
+from globalfit.fit import Fit, Recipe
 from globalfit.refusals import bare
 from globalfit.tables import FitTable, read_table
 
@@ -49,7 +50,8 @@ def read_fit(
 ) -> Fit:
     """Return the fit of a text as it would stand at `path`; see `load_fit`."""
     table = read_table(FitTable, _parse(path, text), str(path))
-    return assemble(path, text, table, likelihoods, as_of)
+    fit = assemble(path, text, table, likelihoods, as_of)
+    return replace(fit, recipe=Recipe(path, text, likelihoods, as_of))
 
 
 def _refuse(path: Path, problem: str, remedy: str = "") -> FitErrors:

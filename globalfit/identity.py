@@ -1,19 +1,30 @@
-"""The identity of a fit: by it a chain recognises the fit that began it, and says what differs."""
+"""The identity of a fit and of the packages that sample it: by these a chain recognises who began it."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 # Keys of the resolved fit that may change when a chain is continued.
 RUN_CONTROL = ("steps", "max_steps", "target")
+# Packages whose version can change the bits of a chain.
+PACKAGES = ("numpy", "scipy", "emcee")
+
+
+def identifying(resolved: dict[str, Any]) -> dict[str, Any]:
+    """Return a resolved fit without what may change when a chain is continued."""
+    sampler = {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}
+    if sampler.get("ensembles") == 1:  # chains from before there were several do not say so
+        del sampler["ensembles"]
+    return {**resolved, "sampler": sampler}
 
 
 def canonical(resolved: dict[str, Any]) -> str:
     """Return the canonical JSON of a resolved fit, run-control keys left out."""
-    kept = {**resolved, "sampler": {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return json.dumps(identifying(resolved), sort_keys=True, separators=(",", ":"))
 
 
 def fingerprint(resolved: dict[str, Any]) -> str:
@@ -29,6 +40,20 @@ def differences(old: object, new: object, key: str = "") -> list[str]:
             found += differences(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
         return found
     return [] if old == new else [f"{key}: {_shown(old)} -> {_shown(new)}"]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of globalfit and of the `PACKAGES`."""
+    from globalfit import __version__
+
+    found = {"globalfit": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a dependency that another package provides
+            found[package] = "unknown"
+    return found
 
 
 def _shown(value: object) -> str:

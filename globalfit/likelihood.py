@@ -25,6 +25,9 @@ class Likelihood(Protocol):
         identifiers of the data it uses; two likelihoods that share one cannot be combined (default: none);
     ``version``
         a string to raise when the physics or the numbers change; a chain is not continued across it;
+    ``cost``
+        microseconds a point, roughly (default: 1); of costlier likelihoods sampling asks only proposals that
+        the cheaper ones let pass; only the power of ten matters;
     ``published``
         `Published` numbers that ``globalfit test-likelihood`` reproduces;
     ``vintages``

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from globalfit.arrays import Array, Columns, Mask, as_points, scatter
 from globalfit.errors import GlobalfitError, LikelihoodError
-from globalfit.likelihood import Likelihood, Prediction
-from globalfit.model import MissingParameterError, Model, Point, probe
+from globalfit.likelihood import Likelihood, Prediction, nuisances
+from globalfit.model import MissingParameterError, Model, Point, Recorded, probe
+from globalfit.one_point import OnePointAtATime, ScalarPoint
 from globalfit.parameters import ParameterSpace, Quantity, Transformed
 from globalfit.returned import checked, checked_prediction, failure, first_failing
 
 BESIDE = ("error_", "sm_")  # what stands beside an observable: its theory error, its value in the SM
 TRIALS = 64  # draws of four points in which one allowed point is looked for
+ALIKE = 1e-9  # relative change of a ln L that rounding in another batch may cause
 
 
 class Constraint(Protocol):
@@ -166,6 +168,10 @@ class Posterior:
         """Return ln prior (n,) in walker coordinates, -inf where a constraint forbids the point."""
         return self._prior(as_points(theta, self.space.dim)).log_prior
 
+    def transform(self, theta: ArrayLike) -> Transformed:
+        """Return columns, ln prior and ln Jacobian of `theta` (n, dim); ln prior is -inf where forbidden."""
+        return self._prior(as_points(theta, self.space.dim))
+
     def _prior(self, theta: Array) -> Transformed:
         found = self.space.transform(theta)
         inside = found.log_prior > -np.inf
@@ -192,6 +198,62 @@ class Posterior:
         wanted = self.model.derived
         reads = probe(self.model, tuple(quantity.name for quantity in wanted))
         return tuple(quantity for quantity in wanted if reads[quantity.name] <= have)
+
+    @cached_property
+    def reads(self) -> dict[str, frozenset[str]]:
+        """Parameters of the fit that each likelihood and each constraint reads.
+
+        Recorded while it predicts a few points of the prior, joined with what its `needs` are computed from.
+        Then all other parameters are moved: if its ln L reacts nevertheless, it counts as reading everything.
+        """
+        every = frozenset({*self.space.names, *self.space.fixed, *self.space.tied})
+        rng = np.random.default_rng(0)
+        columns, others = (self.space.columns(self._inside(4, rng)) for _ in range(2))
+        found: dict[str, frozenset[str]] = {}
+        with np.errstate(all="ignore"):
+            for constraint in self.constraints:
+                recorded = Recorded(columns)
+                constraint.allows(self.model.point(recorded))
+                found[constraint.name] = every & (recorded.read | self._needed(constraint.needs))
+            for name, likelihood in self.likelihoods.items():
+                read = self._recorded(likelihood, columns) | self._needed(likelihood.needs)
+                moved = {key: columns[key] if key in read else others[key] for key in columns}
+                before, after = (
+                    self.score(likelihood, self.predict(likelihood, point), point)
+                    for point in (self.point(columns), self.point(moved))
+                )
+                same = np.isclose(before, after, rtol=ALIKE, atol=ALIKE).all()
+                found[name] = every & read if same else every
+        return found
+
+    def _recorded(self, likelihood: Likelihood, columns: Columns) -> set[str]:
+        """Return the columns that a likelihood reads when it predicts."""
+        recorded = Recorded(columns)
+        point = self.model.point(recorded)
+        if not isinstance(likelihood, OnePointAtATime):
+            self.predict(likelihood, point)
+            return recorded.read
+        for values in zip(*columns.values(), strict=True):
+            single = Recorded({name: np.array([x]) for name, x in zip(columns, values, strict=True)})
+            likelihood.inner.predict(cast("Point", ScalarPoint(self.model.point(single))))
+            recorded.read |= single.read
+        return recorded.read
+
+    def _needed(self, needs: Sequence[str]) -> set[str]:
+        """Return the parameters that these quantities of the model are computed from."""
+        extra = tuple(each.name for likelihood in self.likelihoods.values() for each in nuisances(likelihood))
+        known = {each.name for each in self.model.parameters} | set(extra)
+        try:
+            return set().union(*probe(self.model, tuple(needs), extra).values())
+        except GlobalfitError:
+            return set(needs) & known
+
+    def _inside(self, n: int, rng: np.random.Generator) -> Array:
+        """Return draws (n, dim) of the prior that the constraints allow, as far as there are some."""
+        draws = self.space.draw(n * TRIALS, rng)
+        draws = draws[np.isfinite(draws).all(axis=1)]
+        good = draws[self.evaluate_prior(draws) > -np.inf]
+        return (good if len(good) >= n else draws)[:n]
 
     @cached_property
     def derived(self) -> tuple[Quantity, ...]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from globalfit.errors import FitError, FitErrors, GlobalfitError
 from globalfit.refusals import refusals
@@ -17,6 +17,7 @@ T = TypeVar("T", bound=BaseModel)
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 Table = dict[str, Any]
+TEMPERED_ENSEMBLES = 4
 
 
 class DataTable(BaseModel):
@@ -54,6 +55,9 @@ class SamplerTable(BaseModel):
     walkers: Annotated[int, Field(ge=4, le=1_000_000)] = Field(
         default=256, description="walkers of the ensemble; even"
     )
+    ensembles: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="independent ensembles, each from its own start; 4 if the start is tempered"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**128)] | None = Field(
         default=None, description="drawn and stored if absent"
     )
@@ -72,6 +76,14 @@ class SamplerTable(BaseModel):
     coordinates: dict[str, str] = Field(
         default_factory=dict, description="{ parameter = coordinate } other than the prior's"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ensembles_of_a_tempered_start(cls, given: Any) -> Any:
+        """Repeat a tempered start: it is judged by how its repeats agree."""
+        if isinstance(given, dict) and given.get("start") == "tempered":
+            return {"ensembles": TEMPERED_ENSEMBLES} | given
+        return given
 
 
 class FitTable(BaseModel):

@@ -49,6 +49,7 @@ class MiniBooNE:
     name: ClassVar[str] = "miniboone"
     needs: ClassVar[tuple[str, ...]] = ("signal_nu", "signal_nubar")
     version: ClassVar[str] = "1"
+    cost: ClassVar[float] = 10.0
     vintages = Vintages()
 
     def __post_init__(self) -> None:

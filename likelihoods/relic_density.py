@@ -81,6 +81,7 @@ class RelicDensity:
 
     name: ClassVar[str] = "relic-density"
     version: ClassVar[str] = "1"
+    cost: ClassVar[float] = 100.0
     needs: ClassVar[tuple[str, ...]] = (
         *(
             "m_eta",

@@ -24,6 +24,14 @@ from globalfit.commands.common import (
 )
 
 
+class EngineName(StrEnum):
+    """Who samples."""
+
+    serial = "serial"
+    processes = "processes"
+    dask = "dask"
+
+
 class Sync(StrEnum):
     """When stored steps are forced to the disk."""
 
@@ -48,6 +56,25 @@ def run(
     ] = Sync.second,
     break_lock: Annotated[
         bool, typer.Option("--break-lock", help="take over from a run on another host, which is dead")
+    ] = False,
+    ensembles: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="independent ensembles, in place of the fit's number")
+    ] = None,
+    only_ensemble: Annotated[
+        int | None, typer.Option(help="sample this one alone, counted from 0; see 'globalfit merge'")
+    ] = None,
+    engine: Annotated[
+        EngineName | None, typer.Option(help="who samples; it changes no bit of the chain")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="worker processes; as many as cores by default")
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="address of a dask scheduler")] = None,
+    scheduler_file: Annotated[
+        Path | None, typer.Option(help="file in which a dask scheduler left its address")
+    ] = None,
+    accept_version_change: Annotated[
+        bool, typer.Option("--accept-version-change", help="continue a chain made with other packages")
     ] = False,
     corner: Annotated[
         Path | None, typer.Option(help="draw the corner plot into this file at the end")
@@ -78,7 +105,17 @@ def run(
     for line in loaded.warnings:
         say(f"note: {line}")
     again: list[str | Path] = ["globalfit", "run", fit, "-o", output]
-    given: dict[str, Any] = {"--steps": steps, "--target-ess": target_ess, "--as-of": as_of and as_of.date()}
+    given: dict[str, Any] = {
+        "--steps": steps,
+        "--target-ess": target_ess,
+        "--ensembles": ensembles,
+        "--only-ensemble": only_ensemble,
+        "--engine": engine and engine.value,
+        "--workers": workers,
+        "--scheduler": scheduler,
+        "--scheduler-file": scheduler_file,
+        "--as-of": as_of and as_of.date(),
+    }
     for word, value in given.items():
         again += [word, str(value)] if value is not None else []
     for each in likelihood or []:
@@ -94,12 +131,23 @@ def run(
                 fresh=fresh,
                 sync=sync.value,
                 break_lock=break_lock,
+                ensembles=ensembles,
+                only_ensemble=only_ensemble,
+                engine=engine and engine.value,
+                workers=workers,
+                scheduler=scheduler,
+                scheduler_file=scheduler_file,
+                accept_version_change=accept_version_change,
                 progress=line_,
                 notice=say,
             )
     except KeyboardInterrupt:  # before the first step, or the second one of two
+        from globalfit.chains.places import journal_of
+
         if output.exists():
             say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
+        elif journal_of(output).exists():
+            say(f"interrupted before the first step; what has begun is kept. To go on: {go_on}")
         else:
             say("interrupted before the first step; nothing was written")
         raise typer.Exit(130) from None
@@ -165,3 +213,19 @@ def repair(
         print_json({"file": str(found.path), "steps": found.steps, "bytes_left": found.lost})
         return
     print(f"{found.path}: {found.steps} steps recovered; {found.lost} bytes behind them left")
+
+
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="chain files of one fit")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="new chain file")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put chains of one fit together, each of another ensemble (run --only-ensemble); nothing is changed."""
+    from globalfit.chains.merge import merge as merge_
+
+    found = merge_(files, output, notice=say)
+    if as_json:
+        print_json({"file": str(found.path), "steps": found.steps, "ensembles": list(found.ensembles)})
+        return
+    print(f"{found.path}: {found.steps} steps of ensembles {', '.join(map(str, found.ensembles))}")

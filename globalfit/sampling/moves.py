@@ -1,13 +1,24 @@
-"""The differential-evolution move on random blocks of parameters."""
+"""How walkers move: along differences of other walkers, and afresh from a mixture that knows every mode."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from emcee.moves import RedBlueMove
+from emcee.moves import Move, RedBlueMove
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, Mask
+from globalfit.posterior import Posterior
+from globalfit.sampling.blocks import Blocks, Component, Index, blocks
+from globalfit.sampling.mixture import Mixture
+from globalfit.sampling.proposal import Proposal
+from globalfit.sampling.trial import Cloud, decide
+
+MEDIAN, WIDTH, JUMP = 0.67, 0.9, 0.15
+INDEPENDENT = 0.8  # share of the moves that are drawn from the mixture
+
+# Named in the fingerprint of a fit that starts tempered, beside the proposal itself.
+MOVES = "components: 0.8 mixture(t8) + 0.2 block-de(median=0.67, width=0.9, jump=0.15), delayed by cost"
 
 
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types
@@ -28,19 +39,123 @@ class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types
         Probability of a move by the full difference.
     """
 
-    def __init__(self, median: float = 0.67, width: float = 0.9, jump: float = 0.15) -> None:
+    def __init__(self, median: float = MEDIAN, width: float = WIDTH, jump: float = JUMP) -> None:
         super().__init__()
         self.median, self.width, self.jump = median, width, jump
 
     def get_proposal(self, sample: Array, complement: list[Array], random: Any) -> tuple[Array, Array]:
         """Return proposals (walkers, dim) and the log Hastings factor (walkers,), which is zero."""
-        others = np.concatenate(complement)
-        n, dim = sample.shape
-        first = random.randint(len(others), size=n)
-        second = random.randint(len(others) - 1, size=n)
-        second += second >= first  # two different walkers
-        size = random.randint(1, dim + 1, size=(n, 1))
-        block = random.random_sample((n, dim)).argsort(axis=1) < size
-        scale = self.median * 2.38 / np.sqrt(2 * size) * np.exp(self.width * random.standard_normal((n, 1)))
-        scale[random.random_sample(n) < self.jump] = 1.0
-        return sample + np.where(block, scale * (others[first] - others[second]), 0.0), np.zeros(n)
+        step, _ = differences(
+            len(sample), np.concatenate(complement), random, self.median, self.width, self.jump
+        )
+        return sample + step, np.zeros(len(sample))
+
+
+def differences(
+    n: int, others: Array, random: Any, median: float = MEDIAN, width: float = WIDTH, jump: float = JUMP
+) -> tuple[Array, Mask]:
+    """Return `n` steps (n, dim) of `BlockDEMove` and the random blocks that they move."""
+    dim = others.shape[1]
+    first = random.randint(len(others), size=n)
+    second = random.randint(len(others) - 1, size=n)
+    second += second >= first  # two different walkers
+    size = random.randint(1, dim + 1, size=(n, 1))
+    block = random.random_sample((n, dim)).argsort(axis=1) < size
+    scale = median * 2.38 / np.sqrt(2 * size) * np.exp(width * random.standard_normal((n, 1)))
+    scale[random.random_sample(n) < jump] = 1.0
+    return np.where(block, scale * (others[first] - others[second]), 0.0), block
+
+
+def update(
+    posterior: Posterior,
+    structure: Blocks,
+    component: Component,
+    cloud: Cloud,
+    halves: tuple[Index, Index],
+    mixtures: tuple[Mixture | None, Mixture | None],
+    random: np.random.RandomState,
+    *,
+    beta: float = 1.0,
+) -> Mask:
+    """Move all points of a cloud once in the parameters of one component; return which moved (n,).
+
+    Each point is drawn afresh from the mixture of its half or goes along a difference of two points of the
+    other half. Where some parameters touch only cheap likelihoods, they make a second move of their own.
+    """
+    moved = np.zeros(len(cloud.coords), dtype=np.bool_)
+    for columns in (component.parameters, component.light):
+        for here, there, mixture in zip(halves, halves[::-1], mixtures, strict=True):
+            if len(columns):
+                whole = mixture if columns is component.parameters else None
+                proposed, block, log_hastings = _propose(cloud, here, there, columns, whole, random)
+                taken = decide(posterior, structure, cloud, here, proposed, block, log_hastings, random, beta)
+                moved[taken] = True
+    return moved
+
+
+def halve(n: int, random: np.random.RandomState) -> tuple[Index, Index]:
+    """Return `n` places, divided at random into two halves."""
+    order = random.permutation(n)
+    return order[: n // 2], order[n // 2 :]
+
+
+def _propose(
+    cloud: Cloud,
+    here: Index,
+    there: Index,
+    columns: Index,
+    mixture: Mixture | None,
+    random: np.random.RandomState,
+) -> tuple[Array, Mask, Array]:
+    """Return proposals (m, dim), which coordinates they move, and the ln Hastings factors (m,)."""
+    x = cloud.coords[np.ix_(here, columns)]
+    step, block = differences(len(here), cloud.coords[np.ix_(there, columns)], random)
+    y = x + step
+    log_hastings = np.zeros(len(here))
+    if mixture is not None:
+        fresh = mixture.draw(len(here), random)
+        afresh = random.random_sample(len(here)) < INDEPENDENT
+        y[afresh], block[afresh] = fresh[afresh], True
+        log_hastings[afresh] = mixture.log_density(x[afresh]) - mixture.log_density(y[afresh])
+    proposed = cloud.coords[here]
+    proposed[:, columns] = y
+    moved = np.zeros(proposed.shape, dtype=np.bool_)
+    moved[:, columns] = block
+    return proposed, moved, log_hastings
+
+
+class ComponentMove(Move):  # type: ignore[misc]  # emcee has no types
+    """One step in every component of the posterior, each accepted by itself; see `update`.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        What is sampled; it is evaluated only where a move changes it.
+    proposal : Proposal
+        Frozen mixtures, one for each component.
+    """
+
+    def __init__(self, posterior: Posterior, proposal: Proposal) -> None:
+        super().__init__()
+        self.posterior, self.structure = posterior, blocks(posterior)
+        self.mixtures = proposal.for_components(self.structure, posterior.space.names)
+
+    def propose(self, model: Any, state: Any) -> tuple[Any, Mask]:
+        """Return the state after the step and which walkers moved (walkers,)."""
+        posterior, random = self.posterior, model.random
+        rows = np.column_stack([state.log_prob, state.blobs])
+        end = 2 + len(posterior.likelihoods)
+        cloud = Cloud(
+            state.coords.copy(), posterior.space.log_prior(state.coords), rows[:, 2:end].copy(), rows
+        )
+        moved = np.zeros(len(rows), dtype=np.bool_)
+        for component, mixture in zip(self.structure.components, self.mixtures, strict=True):
+            halves = halve(len(rows), random)
+            moved |= update(posterior, self.structure, component, cloud, halves, (mixture, mixture), random)
+        state.coords, state.log_prob, state.blobs = cloud.coords, rows[:, 0].copy(), rows[:, 1:].copy()
+        return state, moved
+
+
+def component_moves(posterior: Posterior, proposal: Proposal) -> list[tuple[Any, float]]:
+    """Return the emcee moves that `MOVES` names, for `advance(..., moves=...)`."""
+    return [(ComponentMove(posterior, proposal), 1.0)]

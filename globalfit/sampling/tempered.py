@@ -3,57 +3,36 @@
 A population is taken through the densities prior x likelihood^beta, beta rising from 0 to 1 as fast as its
 effective size allows; at each beta it is resampled and moved. It ends with a fair share in every mode, which
 an ensemble that starts anywhere else may never reach. Del Moral, Doucet, Jasra, J. R. Stat. Soc. B 68 (2006)
-411.
+411. Components of the posterior that share nothing are tempered each at its own pace.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import SamplingError
 from globalfit.posterior import Posterior
-from globalfit.sampling.moves import BlockDEMove
+from globalfit.sampling.blocks import Blocks, Component, blocks
+from globalfit.sampling.mixture import fit_mixture
+from globalfit.sampling.moves import halve, update
+from globalfit.sampling.population import Population as Population
+from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.state import State, random_state
+from globalfit.sampling.trial import Cloud, Trial
 
 PARTICLES = 8000
-MOVES = 24  # per stage; with 12 the masses of modes come out wrong by 0.1 on the full posterior
+MOVES = 24  # at most, per stage
+ENOUGH = 0.3  # correlation with the start of the stage below which its moves end
+LEAST = 3  # moves per stage in any case
 ESS = 0.6  # share of the population that stays effective from one beta to the next
 ROUNDS = 200  # how often prior draws that a constraint forbids are redrawn
 STAGES = 1000
-
-
-@dataclass(frozen=True)
-class Population:
-    """A population on its way from the prior (beta = 0) to the posterior (beta = 1).
-
-    Attributes
-    ----------
-    coords : (particles, dim)
-        Walker coordinates.
-    log_prior, log_likelihood : (particles,)
-        In walker coordinates.
-    beta : float
-        Power of the likelihood that the population follows.
-    log_evidence : float
-        ln of the integral of prior x likelihood^beta, for the prior normalised inside the constraints.
-    stage : int
-        How many times beta was raised.
-    acceptance : float
-        Of the last stage's moves.
-    """
-
-    coords: Array
-    log_prior: Array
-    log_likelihood: Array
-    beta: float
-    log_evidence: float
-    stage: int
-    acceptance: float
+PER_COMPONENT = 4  # particles for each number that a component of a mixture has
+MOST = 64  # components of a mixture
 
 
 def tempered_population(
@@ -76,7 +55,7 @@ def tempered_population(
     particles : int
         Size of the population.
     moves : int
-        Block differential-evolution moves after each stage.
+        Most moves after each stage; they end earlier once the population has forgotten where it was.
     progress : callable, optional
         Called with the population after each stage.
 
@@ -85,19 +64,99 @@ def tempered_population(
     SamplingError
         If the prior or a constraint forbids all draws, or the likelihood vanishes at all of them.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 2)))
-    now = _prior_population(posterior, particles, rng)
-    random = np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed, spawn_key=(ensemble, 3))))
-    while now.beta < 1.0:
-        if now.stage >= STAGES:
-            raise SamplingError(
-                "start", f"beta is {now.beta:.3g} after {STAGES} stages", "check the likelihood"
-            )
-        now = _raise_beta(now, rng)
-        now = _move(posterior, now, moves, random)
+    now = first_population(posterior, seed, ensemble, particles=particles)
+    while not now.finished:
+        now = next_population(posterior, now, seed, ensemble, moves=moves)
         if progress is not None:
             progress(now)
     return now
+
+
+def first_population(
+    posterior: Posterior, seed: int, ensemble: int = 0, *, particles: int = PARTICLES
+) -> Population:
+    """Return draws of the prior inside the constraints, with their likelihoods; see `tempered_population`."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 2)))
+    structure = blocks(posterior)
+    coords = np.empty((0, posterior.space.dim))
+    for _ in range(ROUNDS):
+        draws = posterior.space.draw(particles, rng)
+        draws = draws[np.isfinite(draws).all(axis=1)]
+        coords = np.concatenate([coords, draws[posterior.evaluate_prior(draws) > -np.inf]])[:particles]
+        if len(coords) == particles:
+            break
+    else:
+        raise SamplingError("start", "the constraints forbid nearly all of the prior", "check the priors")
+    trial, every = Trial(posterior, coords), np.arange(particles)
+    found = [trial.log_likelihood(name, every) for name in posterior.likelihoods]
+    log_likelihoods = np.column_stack([np.empty((particles, 0)), *found])
+    for name, values in zip(posterior.likelihoods, found, strict=True):
+        if not (values > -np.inf).any():
+            problem = f"the likelihood '{name}' is -inf at all of {particles} draws of the prior"
+            raise SamplingError("start", problem, "check the fit")
+    parts = structure.components
+    return Population(
+        coords,
+        trial.log_prior,
+        log_likelihoods,
+        betas=np.array([0.0 if len(each.likelihoods) else 1.0 for each in parts]),
+        log_evidences=np.zeros(len(parts)),
+        ancestors=np.tile(every, (len(parts), 1)).astype(np.int64),
+        history=np.empty((0, len(parts), 5)),
+        idle=float(log_likelihoods[0, structure.idle].sum()),
+    )
+
+
+def next_population(
+    posterior: Posterior, now: Population, seed: int, ensemble: int = 0, *, moves: int = MOVES
+) -> Population:
+    """Return the population one stage on: beta raised, resampled, moved, in each component not yet at 1.
+
+    Its random numbers depend on seed, ensemble and stage alone, so that a start goes on after an interruption
+    as if there had been none.
+    """
+    if now.stage >= STAGES:
+        problem = f"beta is {now.beta:.3g} after {STAGES} stages"
+        raise SamplingError("start", problem, "check the likelihood")
+    structure = blocks(posterior)
+    track = np.full((len(structure.components), 5), np.nan)
+    after = replace(
+        now,
+        coords=now.coords.copy(),
+        log_likelihoods=now.log_likelihoods.copy(),
+        betas=now.betas.copy(),
+        log_evidences=now.log_evidences.copy(),
+        ancestors=now.ancestors.copy(),
+    )
+    streams = np.random.SeedSequence(seed, spawn_key=(ensemble, 3, now.stage)).spawn(len(track))
+    for i, (component, stream) in enumerate(zip(structure.components, streams, strict=True)):
+        if now.betas[i] < 1.0:
+            rng = np.random.default_rng(stream)
+            _raise_beta(after, i, component, rng)
+            track[i] = _move(posterior, structure, component, after, i, moves, rng)
+    log_prior = posterior.space.log_prior(after.coords)
+    return replace(after, log_prior=log_prior, history=np.concatenate([now.history, track[None]]))
+
+
+def frozen_proposal(posterior: Posterior, population: Population) -> Proposal:
+    """Return mixtures that follow a finished population, one for each component of the posterior."""
+    names, found = posterior.space.names, []
+    for component in blocks(posterior).components:
+        x = population.coords[:, component.parameters]
+        mixture = fit_mixture(x, components_for(x), np.random.default_rng(0))
+        found.append((tuple(names[i] for i in component.parameters), mixture))
+    return Proposal(tuple(found))
+
+
+def first_state(
+    posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int
+) -> State:
+    """Return a first state whose walkers are drawn from a finished population."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 4)))
+    replaced = walkers > len(population.coords)
+    coords = population.coords[rng.choice(len(population.coords), size=walkers, replace=replaced)]
+    rows = posterior.walk(coords)
+    return State(coords, rows[:, 0], rows[:, 1:], random_state(seed, ensemble, 1))
 
 
 def tempered_start(
@@ -110,56 +169,40 @@ def tempered_start(
 ) -> State:
     """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
     population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(ensemble, 4)))
-    replace = walkers > len(population.coords)
-    coords = population.coords[rng.choice(len(population.coords), size=walkers, replace=replace)]
-    rows = posterior.walk(coords)
-    return State(coords, rows[:, 0], rows[:, 1:], random_state(seed, ensemble, 1))
+    return first_state(posterior, population, walkers, seed, ensemble)
 
 
-def _prior_population(posterior: Posterior, particles: int, rng: np.random.Generator) -> Population:
-    coords = np.empty((0, posterior.space.dim))
-    for _ in range(ROUNDS):
-        draws = posterior.space.draw(particles, rng)
-        draws = draws[np.isfinite(draws).all(axis=1)]
-        coords = np.concatenate([coords, draws[posterior.evaluate_prior(draws) > -np.inf]])[:particles]
-        if len(coords) == particles:
-            break
-    else:
-        raise SamplingError("start", "the constraints forbid nearly all of the prior", "check the priors")
-    log_prior, log_likelihood = _densities(posterior, coords)
+def components_for(x: Array) -> int:
+    """Return how many components a mixture of the points `x` (n, dim) can have."""
+    n, dim = x.shape
+    numbers = 1 + dim + dim * (dim + 1) // 2
+    return int(np.clip(n // (PER_COMPONENT * numbers), 1, MOST))
+
+
+def _raise_beta(now: Population, i: int, component: Component, rng: np.random.Generator) -> None:
+    """Raise one beta until only a share of the population is effective; resample it by its weights."""
+    log_likelihood = now.log_likelihoods[:, component.likelihoods].sum(axis=1)
     if not (log_likelihood > -np.inf).any():
-        raise SamplingError(
-            "start", f"ln L is -inf at all of {particles} draws of the prior", "check the fit"
-        )
-    return Population(coords, log_prior, log_likelihood, 0.0, 0.0, 0, math.nan)
-
-
-def _densities(posterior: Posterior, coords: Array) -> tuple[Array, Array]:
-    evaluation = posterior.evaluate(coords)
-    return evaluation.log_prior, evaluation.log_likelihood
-
-
-def _raise_beta(now: Population, rng: np.random.Generator) -> Population:
-    """Raise beta until only a share of the population is effective; resample it by its weights."""
-    step = _step(now.log_likelihood, 1.0 - now.beta)
-    log_weight = np.where(now.log_likelihood > -np.inf, step * now.log_likelihood, -np.inf)
+        problem = f"ln L is -inf at all of {len(log_likelihood)} draws of the prior"
+        raise SamplingError("start", problem, "check the fit")
+    left = 1.0 - float(now.betas[i])
+    step = _step(log_likelihood, left)
+    log_weight = np.where(log_likelihood > -np.inf, step * log_likelihood, -np.inf)
     top = log_weight.max()
     weight = np.exp(log_weight - top)
-    log_evidence = now.log_evidence + float(top + np.log(weight.mean()))
+    now.log_evidences[i] += top + np.log(weight.mean())
+    now.betas[i] = 1.0 if step >= left else now.betas[i] + step
     # Systematic resampling: one random offset for all, the least noise.
     places = (np.arange(len(weight)) + rng.random()) / len(weight)
     chosen = np.searchsorted(np.cumsum(weight) / weight.sum(), places).clip(max=len(weight) - 1)
-    beta = 1.0 if step >= 1.0 - now.beta else now.beta + step
-    return Population(
-        now.coords[chosen],
-        now.log_prior[chosen],
-        now.log_likelihood[chosen],
-        beta,
-        log_evidence,
-        now.stage + 1,
-        math.nan,
-    )
+    # In random order: components must not be paired by it, nor neighbours be copies.
+    chosen = rng.permutation(chosen)
+    for values, columns in (
+        (now.coords, component.parameters),
+        (now.log_likelihoods, component.likelihoods),
+    ):
+        values[:, columns] = values[np.ix_(chosen, columns)]
+    now.ancestors[i] = now.ancestors[i, chosen]
 
 
 def _step(log_likelihood: Array, most: float) -> float:
@@ -180,33 +223,41 @@ def _step(log_likelihood: Array, most: float) -> float:
     return high
 
 
-def _move(posterior: Posterior, now: Population, moves: int, random: np.random.RandomState) -> Population:
-    """Move each half of the population along differences of the other half, at fixed beta."""
-    move = BlockDEMove()
-    coords, log_prior, log_likelihood = now.coords.copy(), now.log_prior.copy(), now.log_likelihood.copy()
-    accepted = 0
-    half = len(coords) // 2
-    for _ in range(moves):
-        order = random.permutation(len(coords))
-        for here, there in ((order[:half], order[half:]), (order[half:], order[:half])):
-            proposed, _ = move.get_proposal(coords[here], [coords[there]], random)
-            prior, likelihood = _densities(posterior, proposed)
-            with np.errstate(invalid="ignore"):
-                gain = prior - log_prior[here] + now.beta * (likelihood - log_likelihood[here])
-            yes = np.log(random.random_sample(len(here))) < np.where(prior > -np.inf, gain, -np.inf)
-            taken = here[yes]
-            coords[taken], log_prior[taken], log_likelihood[taken] = (
-                proposed[yes],
-                prior[yes],
-                likelihood[yes],
-            )
-            accepted += int(yes.sum())
-    return Population(
-        coords,
-        log_prior,
-        log_likelihood,
-        now.beta,
-        now.log_evidence,
-        now.stage,
-        accepted / (moves * len(coords)),
-    )
+def _move(
+    posterior: Posterior,
+    structure: Blocks,
+    component: Component,
+    now: Population,
+    i: int,
+    moves: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Move one component at fixed beta until it has forgotten its start; return its line of the history."""
+    random = np.random.RandomState(np.random.MT19937(rng.integers(2**63)))
+    x = now.coords[:, component.parameters]
+    # Each half moves by a mixture that the other half was fitted with: it knows nothing of whom it moves.
+    halves = halve(len(x), random)
+    other, one = (fit_mixture(x[half], components_for(x[half]), rng) for half in halves)
+    cloud = Cloud(now.coords, posterior.space.log_prior(now.coords), now.log_likelihoods)
+    before = _watched(cloud, component)
+    accepted, done, correlation, beta = 0, 0, 1.0, float(now.betas[i])
+    while done < moves and (done < LEAST or correlation > ENOUGH):
+        moved = update(posterior, structure, component, cloud, halves, (one, other), random, beta=beta)
+        accepted += int(moved.sum())
+        done += 1
+        correlation = _correlation(before, _watched(cloud, component))
+    unique = len(np.unique(now.coords[:, component.parameters], axis=0)) / len(now.coords)
+    return np.array([beta, accepted / (done * len(x)), done, unique, correlation])
+
+
+def _watched(cloud: Cloud, component: Component) -> Array:
+    """Return the parameters of a component and its ln L, side by side (n, k + 1)."""
+    total = cloud.log_likelihoods[:, component.likelihoods].sum(axis=1)
+    return np.column_stack([cloud.coords[:, component.parameters], total])
+
+
+def _correlation(before: Array, after: Array) -> float:
+    """Return the largest correlation of a quantity with its value before."""
+    a, b = before - before.mean(axis=0), after - after.mean(axis=0)
+    norm = np.sqrt(np.square(a).sum(axis=0) * np.square(b).sum(axis=0))
+    return float(np.max(np.abs((a * b).sum(axis=0)) / np.where(norm > 0.0, norm, 1.0)))

@@ -47,7 +47,7 @@ def going(tmp_path, make_fit):
 def test_info(going, short):
     found = json.loads(run("info", going, "--json").stdout)
     assert (found["steps"], found["walkers"], found["complete"], found["writer"]) == (10, 32, False, None)
-    assert (found["journal"]["records"], found["journal"]["steps"]) == (4, 40)
+    assert (found["journal"]["records"], found["journal"]["steps"]) == (5, 40)
     text = run("info", going).stdout
     assert "no run is writing it" in text
     assert "out.journal" in text
@@ -67,7 +67,7 @@ def test_info(going, short):
 def test_repair_recovers_what_stands_before_the_damage(going, make_fit):
     journal = going.with_name("out.journal")
     damaged = bytearray(journal.read_bytes())
-    damaged[scan(journal).places[2][0] + 5000] ^= 1
+    damaged[scan(journal).places[3][0] + 5000] ^= 1
     journal.write_bytes(bytes(damaged))
     done = run("repair", going, "--json")
     assert done.exit_code == 0, done.exception

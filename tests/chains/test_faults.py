@@ -23,9 +23,10 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 @pytest.fixture(scope="module")
 def found():
-    """The figures of a twentieth of the campaign, run in a process of its own."""
+    """The figures of a fiftieth of the campaign, run in a process of its own."""
     done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "reliability.py", "--size", "0.04", "--json"],
+        [sys.executable, ROOT / "benchmarks" / "reliability.py", "--size", "0.02", "--json", "--only",
+         "random_kills,one_run_through_kills,damaged_journals,disk_full,disk_error,live_reads"],
         env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
@@ -35,20 +36,20 @@ def found():
 def test_kills_at_random_times_lose_nothing(found):
     kills = found["random_kills"]
     assert kills["kills"] >= 5
-    assert kills["acknowledged"] > 50
+    assert kills["acknowledged"] > 20
     assert [kills[name] for name in ("lost", "unreadable", "wrong", "not_resumed")] == [0, 0, 0, 0]
 
 
 def test_one_run_through_many_kills_is_bit_identical(found):
     one = found["one_run_through_kills"]
-    assert one["kills"] >= 15
+    assert one["kills"] >= 8
     assert one["lost"] == 0
     assert one["bit_identical"]
 
 
 def test_damaged_journals_are_never_silently_wrong(found):
     bad = found["damaged_journals"]
-    assert min(bad["truncations"], bad["flips"], bad["tails"]) >= 20
+    assert min(bad["truncations"], bad["flips"], bad["tails"]) >= 12
     assert [bad[name] for name in ("truncations_wrong", "flips_silent", "tails_wrong")] == [0, 0, 0]
 
 
@@ -62,7 +63,7 @@ def test_a_disk_that_fails_at_some_write_stops_the_run_and_loses_nothing(found, 
 
 def test_readers_do_not_disturb_a_run(found):
     live = found["live_reads"]
-    assert live["reads"] >= 40
+    assert live["reads"] >= 20
     assert live["errors"] == live["wrong"] == live["runs_harmed"] == 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -233,12 +235,17 @@ def test_a_state_whose_blobs_are_not_those_of_the_last_step_survives() -> None:
 def test_header_and_segments() -> None:
     _, state = made_up(0)
     words = {"fingerprint": "abc", "steps": 3}
-    found, start = decode_header(encode_header(words, encode_start(state, 3, np.ones(4))))
-    assert found == words
+    starts = [encode_start(state, 3, np.ones(4)), encode_start(state, 3, np.ones(4), 1)]
+    found, (start, other) = decode_header(encode_header(words, starts))
+    assert found == words | {"starts": [len(each) for each in starts]}
+    assert (start.ensemble, other.ensemble) == (0, 1)
     assert start.values.shape == (0, 4, 2)
     assert start.blobs.shape == (0, 4, 3)
     assert start.accepted.tolist() == [1.0] * 4
     check_state(start.state, state)
+    length = struct.pack("<I", len(json.dumps(words)))
+    former = length + json.dumps(words).encode() + starts[0]  # as it was before there were several
+    assert [each.ensemble for each in decode_header(former)[1]] == [0]
     assert decode(encode_segment({"reason": "steps"})) == {"reason": "steps"}
 
 

@@ -521,7 +521,7 @@ def test_a_final_file_that_reads_back_wrong_does_not_replace_the_journal(going, 
     view = going.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(snapshot, "_fill", wrong)
-        patch.setattr("globalfit.chains.store.Store._view_is_right", lambda self: True)
+        patch.setattr("globalfit.chains.opening._view_is_right", lambda path, found: True)
         with pytest.raises(
             ChainError, match="what was read back is not what was written; the journal is kept"
         ):

@@ -51,22 +51,37 @@ class MemoryStore:
     """A chain in memory."""
 
     def __init__(self, fit):
-        self.fit, self.state, self.seed, self.steps = fit, None, None, 0
-        self.blocks, self.reasons = [], []
+        self.fit, self.states, self.seed, self.reasons = fit, {}, None, []
+        self.ensembles = range(fit.sampler.ensembles)
+        self.parts = {k: [] for k in self.ensembles}
 
-    def samples(self):
-        values, log_prob = self.values(), np.concatenate([b.log_prob for b in self.blocks])
-        return np.dstack([self.fit.posterior.space.scaled(values), log_prob])
+    @property
+    def blocks(self):
+        (only,) = self.parts.values()
+        return only
 
-    def values(self):
-        return np.concatenate([block.values for block in self.blocks])
+    @property
+    def steps(self):
+        return min((state.step for state in self.states.values()), default=0)
 
-    def begin(self, state, seed):
-        self.state, self.seed = state, seed
+    def samples(self, ensemble=None):
+        numbers = self.ensembles if ensemble is None else [ensemble]
+        steps = self.steps if ensemble is None else None
+        return np.hstack([self.one(k)[:steps] for k in numbers])
 
-    def append(self, block, state):
-        self.blocks.append(block)
-        self.steps, self.state = self.steps + len(block.values), state
+    def one(self, ensemble):
+        log_prob = np.concatenate([b.log_prob for b in self.parts[ensemble]])
+        return np.dstack([self.fit.posterior.space.scaled(self.values(ensemble)), log_prob])
+
+    def values(self, ensemble=0):
+        return np.concatenate([block.values for block in self.parts[ensemble]])
+
+    def begin(self, state, seed, ensemble=0):
+        self.states[ensemble], self.seed = state, seed
+
+    def append(self, block, state, ensemble=0):
+        self.parts[ensemble].append(block)
+        self.states[ensemble] = state
 
     def finish(self, reason):
         self.reasons.append(reason)

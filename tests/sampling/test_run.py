@@ -19,9 +19,10 @@ from globalfit.errors import SamplingError
 from globalfit.priors.shapes import Uniform
 from globalfit.progress import describe, fraction
 from globalfit.sampling.ensemble import advance
-from globalfit.sampling.run import BLOCK, FIRST_CHECK, Progress, check_at, interruptible, run
+from globalfit.sampling.run import FIRST_CHECK, Progress, check_at, interruptible, run
 from globalfit.sampling.start import start
 from globalfit.sampling.stopping import assess
+from globalfit.sampling.watching import CHUNK
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,11 +106,11 @@ def test_where_a_run_stops_does_not_depend_on_interruptions(toy):
 def test_checks_come_at_whole_blocks_at_growing_distances():
     checks = sorted({check_at(n) for n in range(1, 20_000)})
     assert checks[0] == FIRST_CHECK
-    assert all(check % BLOCK == 0 for check in checks)
+    assert all(check % CHUNK == 0 for check in checks)
     ratio = np.array(checks[1:]) / checks[:-1]
     assert ratio.max() <= 1.25
     assert ratio[-1] == pytest.approx(1.1, abs=0.01)
-    assert check_at(FIRST_CHECK + 1) == FIRST_CHECK + BLOCK
+    assert check_at(FIRST_CHECK + 1) == FIRST_CHECK + CHUNK
 
 
 def test_max_steps_end_a_run_that_does_not_converge(toy):
@@ -135,7 +136,7 @@ def test_contradictions_are_refused_before_anything_is_done(toy, options, messag
     store = toy.store(fit)
     with pytest.raises(SamplingError, match=message):
         run(fit, store, **options)
-    assert store.state is None
+    assert not store.states
 
 
 def test_progress_is_plausible(toy):

@@ -347,11 +347,11 @@ def _points(
                     size = k_nodes
                     for j in range(k_nodes):
                         e_buffer[j] = threshold + layout.u[j]
-                    at_pole = 0.0
+                    at_pole, least = 0.0, 0.0
                     energies[filled] = threshold
                     if poled:
-                        w = max(width, 1e-16 * pole)
-                        mu = np.sqrt(complex(pole**2, -pole * w)) / m
+                        least = max(width, max(1e-16 * pole, 1e-6 * (opening - pole)))
+                        mu = np.sqrt(complex(pole**2, -pole * least)) / m
                         q = np.sqrt(mu.conjugate() - threshold)
                         place, at_pole = pole_weights(q, layout, second, weights[filled, :k_nodes])
                         if at_pole != 0.0:
@@ -366,7 +366,7 @@ def _points(
                         pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size], n_buffer[:size]
                     )
                     finish(
-                        m, threshold, m_pole, max(width, 1e-16 * pole), e_buffer[:k_nodes],
+                        m, threshold, m_pole, least, e_buffer[:k_nodes],
                         n_buffer[:k_nodes], weights[filled, :k_nodes],
                     )  # fmt: skip
                     peaks[filled] = 0.0

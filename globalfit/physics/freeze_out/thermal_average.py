@@ -111,7 +111,9 @@ def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     if resonance is None:
         weights = channel.rate(m[:, None] * energy) * grid.weight
     else:
-        width = np.maximum(resonance.width, 1e-16 * resonance.mass)
+        # narrower than this below the threshold changes |D|^2 by 1e-12, and Im[...]/Im q would only cancel
+        least = np.maximum(1e-16 * resonance.mass, 1e-6 * (channel.threshold - resonance.mass))
+        width = np.maximum(resonance.width, least)
         mu = np.sqrt(resonance.mass**2 - 1j * resonance.mass * width) / m
         q = np.sqrt(mu.conj() - threshold)  # the pole in v, above the real axis
         weights, v_pole, at_pole = pole_weights(q, grid)

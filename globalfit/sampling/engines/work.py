@@ -1,0 +1,156 @@
+"""The work of a run as pure functions: the same bits wherever, and however often, they are carried out."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from globalfit.errors import GlobalfitError, SamplingError
+from globalfit.identity import versions
+from globalfit.sampling.ensemble import advance
+from globalfit.sampling.start import start
+from globalfit.sampling.state import Block, State
+from globalfit.sampling.tempered import Population, tempered_start
+
+if TYPE_CHECKING:
+    from globalfit.fit import Fit, Recipe
+
+Say: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What all tasks of a run have in common; it can be sent to other machines.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        Puts the fit together again; None if the fit was put together in Python.
+    fingerprint : str
+        Of the fit. With it go options, declared versions, sources and data of the likelihoods.
+    versions : dict
+        Of the packages, and under ``arithmetic`` a checksum of what the processor makes of some functions.
+    seed : int
+        Of the run.
+    """
+
+    recipe: Recipe | None
+    fingerprint: str
+    versions: dict[str, str]
+    seed: int
+
+    @classmethod
+    def of(cls, fit: Fit, seed: int) -> Spec:
+        """Return the spec of a fit under a seed."""
+        return cls(fit.recipe, fit.fingerprint, versions() | {"arithmetic": arithmetic()}, seed)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work: the first state of an ensemble if there is no `state`, or its next steps."""
+
+    ensemble: int
+    state: State | None
+    steps: int
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task."""
+
+    ensemble: int
+    block: Block | None  # None for a first state
+    state: State
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error that every worker would make again: a value, so that nobody tries."""
+
+    ensemble: int
+    error: GlobalfitError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A worker that would not give the same bits, and why."""
+
+    ensemble: int
+    worker: str
+    why: str
+
+
+def first_state(fit: Fit, seed: int, ensemble: int, say: Say = lambda line: None) -> State:
+    """Return the state in which an ensemble begins."""
+    posterior, settings = fit.posterior, fit.sampler
+    if settings.start != "tempered":
+        point = settings.point if settings.start == "point" else None
+        return start(posterior, settings.walkers, seed, ensemble=ensemble, point=point)
+    words = f"ensemble {ensemble + 1} of {settings.ensembles}, " if settings.ensembles > 1 else ""
+
+    def show(now: Population) -> None:
+        say(f"{words}stage {now.stage}, beta {now.beta:.3g}, acceptance {now.acceptance:.2f}")
+
+    return tempered_start(posterior, settings.walkers, seed, ensemble=ensemble, progress=show)
+
+
+def carry_out(
+    fit: Fit, seed: int, task: Task, stop: Callable[[], bool] = lambda: False, say: Say = lambda line: None
+) -> Outcome:
+    """Return what becomes of a task."""
+    if task.state is None:
+        return Outcome(task.ensemble, None, first_state(fit, seed, task.ensemble, say))
+    block, state = advance(fit.posterior, task.state, task.steps, stop=stop, seconds=task.seconds)
+    return Outcome(task.ensemble, block, state)
+
+
+def carry_out_elsewhere(spec: Spec, task: Task, worker: str) -> Outcome | Failure | Refusal:
+    """Carry out a task in a worker, which puts the fit together itself; errors are values."""
+    if why := _differs(spec.versions, versions() | {"arithmetic": arithmetic()}):
+        return Refusal(task.ensemble, worker, why)
+    assert spec.recipe is not None
+    try:
+        fit = _rebuilt(spec.recipe)
+        if fit.fingerprint != spec.fingerprint:
+            problem = "its likelihoods or their data differ (another fingerprint of the fit)"
+            return Refusal(task.ensemble, worker, problem)
+        return carry_out(fit, spec.seed, task)
+    except GlobalfitError as error:
+        return Failure(task.ensemble, error)
+
+
+@functools.lru_cache(maxsize=4)
+def _rebuilt(recipe: Recipe) -> Fit:
+    return recipe.fit()
+
+
+def _differs(wanted: dict[str, str], found: dict[str, str]) -> str:
+    lines = [f"{name} {found.get(name)} instead of {wanted[name]}" for name in wanted
+             if name != "arithmetic" and found.get(name) != wanted[name]]  # fmt: skip
+    if not lines and found["arithmetic"] != wanted["arithmetic"]:
+        return "its processor rounds exp, log or matrix products differently"
+    return ", ".join(lines)
+
+
+@functools.cache
+def arithmetic() -> str:
+    """Return a checksum of the last bits of functions whose rounding depends on the processor."""
+    x = np.linspace(0.1, 3.0, 1001)
+    y = np.outer(np.sin(x[:64]), np.log(x[:64]))
+    parts = (np.exp(x), np.log(x), np.sin(x), np.tanh(x), x**1.7, y @ y.T, np.cumsum(x), x.sum())
+    return hashlib.sha256(b"".join(np.asarray(part).tobytes() for part in parts)).hexdigest()[:16]
+
+
+def sendable(fit: Fit, engine: str) -> None:
+    """Refuse a fit that workers cannot put together again."""
+    if fit.recipe is None:
+        raise SamplingError(
+            f"--engine {engine}", "the fit was put together in Python, which workers cannot repeat",
+            "load it from a fit file, or use the serial engine",
+        )  # fmt: skip

@@ -1,0 +1,59 @@
+"""What SIGINT and SIGTERM mean to a run."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+    asked = threading.Event()
+
+    def ask(which: int, frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    with _handled(ask):
+        yield asked.is_set
+
+
+@contextlib.contextmanager
+def interrupted_at_once() -> Iterator[None]:
+    """Let SIGTERM interrupt as SIGINT does: at once, as long as there is nothing to finish."""
+
+    def interrupt(which: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(interrupt):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, object], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {which: signal.getsignal(which) for which in SIGNALS}
+    try:
+        for which in kept:
+            signal.signal(which, handler)
+        yield
+    finally:
+        for which, former in kept.items():
+            signal.signal(which, former)
+
+
+@contextlib.contextmanager
+def unheard(*signals: signal.Signals) -> Iterator[None]:
+    """Begin processes that never hear these signals: a terminal sends them to every process of a run."""
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
