@@ -211,10 +211,12 @@ def highest(measured: Measurement) -> float:
     distinct = list(dict.fromkeys(measured.observables))
     rows = [distinct.index(name) for name in measured.observables]
     weight = 4.0 / (measured.error_low + measured.error_high) ** 2
-    start = np.bincount(rows, weight * measured.value) / np.bincount(rows, weight)
+    total = np.bincount(rows, weight)
+    start, scale = np.bincount(rows, weight * measured.value) / total, 1.0 / np.sqrt(total)
     zero = np.zeros((1, len(rows), len(rows)))
 
-    def loss(values: Array) -> float:
+    def loss(shift: Array) -> float:
+        values = start + scale * shift
         ln_density = correlated_asymmetric_gaussian(
             measured.value,
             measured.error_low,
@@ -227,11 +229,10 @@ def highest(measured: Measurement) -> float:
         return -float(ln_density[0])
 
     if len(distinct) == len(rows):
-        return -loss(measured.value)
+        return -loss(np.zeros(len(rows)))
     from scipy.optimize import minimize
 
-    scale = 1.0 / np.sqrt(np.bincount(rows, weight))
-    found = minimize(lambda x: loss(start + scale * x), np.zeros(len(distinct)), method="Nelder-Mead")
+    found = minimize(loss, np.zeros(len(distinct)), method="Nelder-Mead")
     return -float(found.fun)
 
 

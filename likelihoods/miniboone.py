@@ -150,7 +150,8 @@ class MiniBooNE:
         """
         density = _density(self.measurement, self.data_nu, self.data_nubar)
         low = self.release.low_energy.astype(np.float64)
-        groups = np.kron(np.eye(2), low)
+        none = np.zeros(BINS)
+        groups = np.array([np.append(low, none), np.append(none, low)])
         gap, error = density.sums(np.hstack([prediction[each] for each in self.needs]), groups)
         return {"excess_nu": gap[:, 0] / error[:, 0], "excess_nubar": gap[:, 1] / error[:, 1]}
 
