@@ -121,7 +121,7 @@ class MiniBooNEDump:
         return float(poisson(self.count, np.array([float(self.count)]))[0])
 
     def pulls(self, prediction: Prediction) -> dict[str, Array]:
-        """Return the signed root (n,) of twice the distance in ln L from an expectation equal to the count."""
+        """Return the signed root (n,) of twice the loss of ln L against an expectation equal to the count."""
         expected = prediction["signal_dump"] + prediction["background_dump"]
         gap = np.maximum(self.ideal - self.log_likelihood(prediction), 0.0)
         return {"signal_dump": np.sign(expected - self.count) * np.sqrt(2.0 * gap)}

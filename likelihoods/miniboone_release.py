@@ -165,7 +165,7 @@ class AppearanceDensity:
     def sums(self, signal: Array, groups: Array) -> tuple[Array, Array]:
         """Return prediction minus data summed over groups of bins (n, m), and its standard deviation.
 
-        Both are those of the 22 electron-like bins at the signal (n, 22) given the muon data; `groups` (m, 22)
+        They are of the 22 electron-like bins at the signal (n, 22), given the muon data; `groups` (m, 22)
         holds 1 for each bin of a group.
         """
         n = len(signal)
