@@ -168,7 +168,13 @@ def columns_at(posterior: Posterior, values: Mapping[str, float]) -> Columns:
 
 
 def null_prediction(posterior: Posterior, likelihood: Likelihood, columns: Columns) -> Prediction | None:
-    """Return the prediction without new physics, nuisance parameters as in `columns`; None if it has none."""
+    """Return the prediction (1,) without new physics, nuisance parameters at the medians of their priors.
+
+    None if there is none; all other parameters are as in `columns`.
+    """
+    space = posterior.space
+    middle = space.columns(space.from_unit_cube(np.full((1, space.dim), 0.5)))
+    columns = {**columns} | {name: middle[name] for name in nuisance_names(posterior) & middle.keys()}
     own = getattr(likelihood, "null", None)
     if own is not None:
         prediction: Prediction = own(posterior.point(dict(columns)))
