@@ -116,9 +116,9 @@ def ledger(
     entries = tuple(judged(each, found) for each in point.experiments)
     mean = sum(each.experiment.mean for each in entries)
     highest = sum(each.experiment.best for each in entries)
-    cost = (
-        price(chain, places, mean, highest, evidence) if entries else Price(lower_bound([*places.values()]))
-    )
+    cost = Price(lower_bound([*places.values()]))
+    if entries:
+        cost = price(chain, places, mean, highest, evidence)
     worsened = [each for each in entries if each.status == "worsened"]
     outside = () if fit is None else beside(chain, against, folder)
     broken = tuple(violations(chain))
@@ -161,8 +161,8 @@ def beside(chain: Chain, against: Sequence[str], folder: Path | None = None) -> 
 def against_null(fit: Fit, seed: int = 1, particles: int = 4000) -> tuple[float, float | None]:
     """Return ln Z of a fit and its ln Bayes factor against no new physics, by tempered runs.
 
-    The Bayes factor is of the experiments that have a null, alone: without a dark sector there is no abundance
-    to compare with. None if no experiment has one. Both depend on the priors.
+    The Bayes factor is of the experiments that have a null, alone: without a dark sector there is no
+    abundance to compare with. None if no experiment has one. Both depend on the priors.
     """
     nulls = null_log_likelihoods(fit.posterior)
     names = list(nulls)
