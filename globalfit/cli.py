@@ -60,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "calibrate": inference.calibrate,
     "compare": comparing.compare,
     "ledger": ledger.ledger,
+    "vintages": ledger.vintages,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
     "validate": validating.validate,

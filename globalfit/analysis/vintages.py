@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Vintage:
         ln Z minus ln Z without new physics, by the same data; None if an experiment has no null.
     same : bool
         True if the data are those of the date before, whose numbers these are.
+    labels : mapping of str to (str, str, bool)
+        LaTeX label and unit of each parameter, and whether its prior is logarithmic.
     """
 
     date: datetime.date
@@ -54,6 +57,7 @@ class Vintage:
     log_evidence: float
     log_bayes: float | None
     same: bool = False
+    labels: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -94,7 +98,7 @@ def vintages(
     Raises
     ------
     FitErrors
-        If the fit file is wrong, or nothing in it had been measured at a date.
+        If the fit file is wrong, or nothing in it had been measured at any of the dates.
     """
     found: list[Vintage] = []
     for done, date in enumerate(sorted(dates)):
@@ -102,14 +106,16 @@ def vintages(
         fit, absent = fit_at(path, date)
         kept = [name for name in fit.posterior.likelihoods if name not in absent]
         used = {name: str(getattr(fit.posterior.likelihoods[name], "measurement", "")) for name in kept}
-        if found and found[-1].measurements == used:
-            last = found[-1]
-            found.append(
-                Vintage(date, used, absent, last.entries, last.intervals, last.log_evidence, last.log_bayes, True)
-            )
-            continue
-        found.append(_sampled(fit, date, used, absent, of_fit(fit, kept, seed, particles)))
+        if not kept:
+            found.append(Vintage(date, {}, absent, (), {}, 0.0, None))
+        elif found and found[-1].measurements == used:
+            found.append(replace(found[-1], date=date, absent=absent, same=True))
+        else:
+            found.append(_sampled(fit, date, used, absent, of_fit(fit, kept, seed, particles)))
     progress("dates", len(dates), len(dates))
+    if not any(each.entries for each in found):
+        problem = f"nothing in it had been measured by {max(dates)}"
+        raise FitErrors([FitError(str(path), problem, "take a later date")])
     return found
 
 
@@ -121,11 +127,9 @@ def fit_at(path: Path, date: datetime.date) -> tuple[Fit, tuple[str, ...]]:
     Raises
     ------
     FitErrors
-        If the fit file is wrong, or none of its likelihoods had a measurement.
+        If the fit file is wrong.
     """
-    text = load_fit(path).text  # all problems of the file but the date's
-    import tomllib
-
+    text = load_fit(path).text  # which tells all problems of the file
     content = tomllib.loads(text)
     given = content.get("likelihoods", {})
     absent = []
@@ -136,9 +140,6 @@ def fit_at(path: Path, date: datetime.date) -> tuple[Fit, tuple[str, ...]]:
         if known and "measurement" not in options and min(known.values()) > date:
             options["measurement"] = min(known, key=lambda each: known[each])
             absent.append(name)
-    if len(absent) == len(given):
-        problem = f"none of its likelihoods had been measured on {date}"
-        raise FitErrors([FitError(str(path), problem, "take a later date")])
     fit = assemble(path, text, read_table(FitTable, content, str(path)), (), date)
     return fit, tuple(absent)
 
@@ -170,6 +171,7 @@ def _sampled(
                 )
             )
         )
+    space = posterior.space
     read = set().union(*(posterior.reads[name] for name in used))
     intervals = {}
     for name in draws.values:
@@ -180,4 +182,8 @@ def _sampled(
     none = [nulls[name].log_evidence for name in used]
     known = [each for each in none if each is not None]
     log_bayes = log_z - sum(known) if len(known) == len(none) else None
-    return Vintage(date, used, absent, tuple(entries), intervals, log_z, log_bayes)
+    labels = {
+        each.name: (each.label, each.unit, prior.scale == "log")
+        for each, prior in zip(space.sampled, space.priors, strict=True)
+    }
+    return Vintage(date, used, absent, tuple(entries), intervals, log_z, log_bayes, labels=labels)
