@@ -98,7 +98,7 @@ def _draw_pulls(panel: Axes, found: Sequence[Vintage], name: str) -> None:
                 panel.plot(x, pull.null, "o", mfc="white", mec=PALE, ms=4.5, label="null")
             panel.plot(x, pull.best, "o", color=INK, ms=4.5, label="best point")
         if not pulls:
-            panel.text(i, 0.0, "none", ha="center", va="center", fontsize=7, color="0.4")
+            panel.text(i, 0.0, "no data", ha="center", va="center", fontsize=7, color="0.4")
     panel.set_title(name, fontsize=8)
     panel.set_ylabel(r"pull [$\sigma$]", fontsize=7)
     handles = _once(panel)
@@ -136,10 +136,9 @@ def _draw_parameter(panel: Axes, found: Sequence[Vintage], name: str) -> None:
     up = [b - m for m, b in zip(middle, high, strict=True)]
     panel.errorbar(x, middle, yerr=[down, up], fmt="o", color=INK, ms=4.5, lw=1.2, capsize=2)
     label, unit, logarithmic = found[x[0]].labels.get(name, (name, "", False))
-    if logarithmic:
+    if logarithmic and max(high) > 5.0 * min(low):
         panel.set_yscale("log")
     panel.set_title((f"${label}$" if label else name) + (f" [{_unit(unit)}]" if unit else ""), fontsize=8)
-    panel.tick_params(axis="y", which="minor", labelsize=6)
 
 
 def _unit(unit: str) -> str:

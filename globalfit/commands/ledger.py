@@ -80,7 +80,7 @@ def vintages(
 ) -> None:
     """Run the same fit with the measurements of several dates, and draw the history of its verdict.
 
-    A likelihood whose measurement the fit file names keeps it; one that had not been measured yet is left out.
+    A likelihood whose measurement the fit file names keeps it; one not measured yet is left out.
     """
     from globalfit.analysis.history import draw, table_of
     from globalfit.analysis.tabular import markdown, print_blocks
