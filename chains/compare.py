@@ -14,7 +14,12 @@ from globalfit.chains.chain import Chain
 from globalfit.chains.diagnostics import evidence_of, prior_quantile
 from globalfit.errors import ChainError
 
-BOUNDED = ("uniform", "log-uniform")  # priors whose width in their own scale can be halved and doubled
+BOUNDED = (
+    "uniform",
+    "log-uniform",
+    "Uniform",
+    "LogUniform",
+)  # priors whose width in their own scale can be halved and doubled
 
 
 @dataclass(frozen=True)

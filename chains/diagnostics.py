@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from globalfit.chains.chain import Chain
 
 CELLS = 2001  # of a prior's quantile function, to invert it
-PRIORS: Mapping[str, Any] = {
+SHAPES: Mapping[str, Any] = {
     "uniform": shapes.Uniform,
     "log-uniform": shapes.LogUniform,
     "signed-log-uniform": shapes.SignedLogUniform,
@@ -35,6 +35,7 @@ PRIORS: Mapping[str, Any] = {
     "log-normal": shapes.LogNormal,
     "truncated-normal": shapes.TruncatedNormal,
 }
+PRIORS = {**SHAPES, **{each.__name__: each for each in SHAPES.values()}}  # chains store the class's name
 
 
 def ensemble_of(chain: Chain) -> NDArray[np.intp]:

@@ -39,6 +39,11 @@ class Likelihood(Protocol):
     ``null(point)``
         the prediction (n, ...) without new physics, a function of its nuisance parameters alone; what a Bayes
         factor against the Standard Model is made of (where the model itself has a null, that does);
+    ``pulls(prediction)``
+        {observable: (n,)}, prediction minus data in standard deviations, theory errors included; under the
+        observable's name, the second of two measurements of one as ``<observable> (2)``;
+    ``ideal``
+        the highest ln likelihood that any prediction without theory error could have;
     ``batched``
         False if it can only take one point at a time (found out by itself otherwise; slow).
 

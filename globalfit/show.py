@@ -10,6 +10,8 @@ from rich.table import Table
 from globalfit.describe import prior_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from globalfit.chains.summary import Row, Summary
@@ -119,14 +121,17 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
     console.print(table)
 
 
-def print_summary(console: Console, summary: Summary) -> None:
-    """Print the tables of ``globalfit summary``, the verdict first."""
+def print_summary(
+    console: Console, summary: Summary, banner: Callable[[Console], None] = lambda console: None
+) -> None:
+    """Print the tables of ``globalfit summary``, the verdict first, then what `banner` prints."""
     if summary.converged:
         console.print(f"[bold green]CONVERGED[/]: {summary.ensembles} ensembles agree")
     else:
         console.print("[bold red]NOT CONVERGED[/]: no intervals are given")
         for reason in summary.reasons:
             console.print(f"  {escape(reason)}", highlight=False)
+    banner(console)
     ensembles = f" of {summary.ensembles} ensembles" if summary.ensembles > 1 else ""
     console.print(
         f"{summary.model}, data as of {summary.as_of}: {summary.steps} steps x {summary.walkers} walkers"

@@ -16,8 +16,10 @@ from globalfit.likelihoods.flavour_measurements import (
     Measurement,
     correlated_asymmetric_gaussian,
     draw_values,
+    highest,
     log_density,
     measurement,
+    pulls,
     shipped_forms,
     simulated,
     standard_model_values,
@@ -121,6 +123,26 @@ class BsToMuMu:
             return replace(self, values=simulated(measured, LEPTONIC, prediction, rng))
         errors, correlation, predicted, theory = _with_b0(measured, measured.b0, prediction)
         return replace(self, values=draw_values(errors, correlation, predicted[0], theory[0], rng))
+
+    @property
+    def ideal(self) -> float:
+        """The highest density of any branching ratio, without theory error."""
+        measured = self.measured
+        if self.b0_mumu == "marginalised" or measured.b0 is None:
+            return highest(measured)
+        from scipy.optimize import minimize_scalar
+
+        value, error = float(measured.value[0]), float(measured.error_low[0] + measured.error_high[0])
+
+        def loss(x: float) -> float:
+            at = {"br_bs_mumu": np.array([value + x * error]), COVARIANCE: np.zeros((1, 1))}
+            return -float(self.log_likelihood(at)[0])
+
+        return -float(minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded").fun)
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return prediction minus data (n,) in standard deviations, theory error included."""
+        return pulls(self.measured, LEPTONIC, prediction)
 
 
 def _with_b0(

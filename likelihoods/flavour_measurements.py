@@ -149,14 +149,7 @@ def correlated_asymmetric_gaussian(
     variable_width : ndarray (k,) of bool, optional
     """
     theory = np.diagonal(covariance_theory, axis1=1, axis2=2)
-    distance = predicted - value
-    variance = np.where(distance > 0.0, error_high, error_low) ** 2
-    if variable_width is not None and np.any(variable_width):
-        product, slope = error_low * error_high, error_high - error_low
-        above = product + slope * np.maximum(distance, 0.0)
-        below = product**2 / (product - slope * error_high / error_low * np.minimum(distance, 0.0))
-        variance = np.where(variable_width, np.where(distance > 0.0, above, below), variance)
-    z = distance / np.sqrt(variance + theory)
+    z = _standardised(value, error_low, error_high, predicted, theory, variable_width)
     mean = 0.5 * (np.sqrt(error_low**2 + theory) + np.sqrt(error_high**2 + theory))
     norm = -np.log(mean).sum(axis=1) - len(value) * LN_SQRT_2PI
     if len(value) == 1:
@@ -168,6 +161,79 @@ def correlated_asymmetric_gaussian(
     solved = np.linalg.solve(root, z[:, :, None])[:, :, 0]
     ln_det = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
     return np.asarray(norm - ln_det - 0.5 * (solved**2).sum(axis=1))
+
+
+def _standardised(
+    value: Array,
+    error_low: Array,
+    error_high: Array,
+    predicted: Array,
+    theory: Array,
+    variable_width: Mask | None,
+) -> Array:
+    """Return z (n, k) of `correlated_asymmetric_gaussian` for theory variances `theory` (n, k)."""
+    distance = predicted - value
+    variance = np.where(distance > 0.0, error_high, error_low) ** 2
+    if variable_width is not None and np.any(variable_width):
+        product, slope = error_low * error_high, error_high - error_low
+        above = product + slope * np.maximum(distance, 0.0)
+        below = product**2 / (product - slope * error_high / error_low * np.minimum(distance, 0.0))
+        variance = np.where(variable_width, np.where(distance > 0.0, above, below), variance)
+    return np.asarray(distance / np.sqrt(variance + theory))
+
+
+def pulls(measured: Measurement, wanted: Sequence[Observable], prediction: Prediction) -> dict[str, Array]:
+    """Return {observable: (n,)}: prediction minus data in standard deviations, theory errors included.
+
+    A second measurement of an observable is called ``<observable> (2)``.
+    """
+    names = [each.name for each in wanted]
+    rows = [names.index(name) for name in measured.observables]
+    theory = np.diagonal(covariance_matrix(prediction[COVARIANCE]), axis1=1, axis2=2)[:, rows]
+    predicted = np.column_stack([prediction[name] for name in measured.observables])
+    z = _standardised(
+        measured.value,
+        measured.error_low,
+        measured.error_high,
+        predicted,
+        theory,
+        measured.variable_width,
+    )
+    found: dict[str, Array] = {}
+    for i, name in enumerate(measured.observables):
+        earlier = measured.observables[:i].count(name)
+        found[f"{name} ({earlier + 1})" if earlier else name] = z[:, i]
+    return found
+
+
+def highest(measured: Measurement) -> float:
+    """Return the highest ln density that values of the observables, without theory error, can have."""
+    distinct = list(dict.fromkeys(measured.observables))
+    rows = [distinct.index(name) for name in measured.observables]
+    weight = 4.0 / (measured.error_low + measured.error_high) ** 2
+    total = np.bincount(rows, weight)
+    start, scale = np.bincount(rows, weight * measured.value) / total, 1.0 / np.sqrt(total)
+    zero = np.zeros((1, len(rows), len(rows)))
+
+    def loss(shift: Array) -> float:
+        values = start + scale * shift
+        ln_density = correlated_asymmetric_gaussian(
+            measured.value,
+            measured.error_low,
+            measured.error_high,
+            measured.correlation,
+            values[None, rows],
+            zero,
+            measured.variable_width,
+        )
+        return -float(ln_density[0])
+
+    if len(distinct) == len(rows):
+        return -loss(np.zeros(len(rows)))
+    from scipy.optimize import minimize
+
+    found = minimize(loss, np.zeros(len(distinct)), method="Nelder-Mead")
+    return -float(found.fun)
 
 
 def log_density(measured: Measurement, wanted: Sequence[Observable], prediction: Prediction) -> Array:

@@ -13,8 +13,10 @@ from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction, Published
 from globalfit.likelihoods.flavour_measurements import (
     Measurement,
+    highest,
     log_density,
     measurement,
+    pulls,
     shipped_forms,
     simulated,
     with_standard_model,
@@ -106,6 +108,15 @@ class LeptonUniversality:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the measured ratios."""
         return log_density(self.measured, RATIOS, prediction)
+
+    @property
+    def ideal(self) -> float:
+        """The highest density of any ratios, without theory error."""
+        return highest(self.measured)
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return prediction minus data (n,) of each ratio in standard deviations, theory error included."""
+        return pulls(self.measured, RATIOS, prediction)
 
     def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
         """Return the likelihood of ratios drawn at the prediction (n = 1), theory errors included."""

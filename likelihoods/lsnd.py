@@ -132,6 +132,18 @@ class LSND(Recorded):
             ln_density = ln_density + upper_limit(limit, untagged, level=0.9)
         return np.where(endless, -np.inf, ln_density)
 
+    @property
+    def ideal(self) -> float:
+        """The density of the observed excess without theory error (and without a shower that is untagged)."""
+        at = np.array([self.observed])
+        everything = {"signal_lsnd": at, "correlated_lsnd": at, "error_correlated_lsnd": np.zeros(1)}
+        return float(self.log_likelihood(everything)[0])
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return predicted minus observed excess (n,) in standard deviations, theory error included."""
+        error = np.hypot(self.error_observed, prediction["error_correlated_lsnd"])
+        return {"correlated_lsnd": (prediction["correlated_lsnd"] - self.observed) / error}
+
     def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
         """Return the likelihood of an excess drawn at the prediction (n = 1).
 

@@ -16,6 +16,7 @@ from globalfit.model import Point
 from globalfit.statistics import upper_limit
 
 FILE = "meson_decays.toml"
+Z_90 = 1.6448536269514722  # standard deviations of a one-sided limit at 90 %, as in `upper_limit`
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ class MesonDecays:
             br = prediction[f"br_{channel}"][tested]
             total[tested] += upper_limit(top[tested], br, level=0.9, curve=True)
         return total
+
+    ideal: ClassVar[float] = 0.0
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return each branching ratio (n,) in standard deviations from 0; a 90 % limit is at 1.645."""
+        tops = {each: limit(each, prediction["mass_tested"]) for each in self.channels}
+        return {f"br_{each}": Z_90 * prediction[f"br_{each}"] / top for each, top in tops.items()}
 
     def null(self, point: Point) -> Prediction:
         """Return the prediction (n,) without decays to X."""

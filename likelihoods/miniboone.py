@@ -138,6 +138,23 @@ class MiniBooNE:
         events = density.draw(signal, release.data, rng)
         return replace(self, data_nu=tuple(events[:BINS]), data_nubar=tuple(events[BINS:]))
 
+    @property
+    def ideal(self) -> float:
+        """The highest density of any signal: one that is free in each bin, and follows its noise too."""
+        return _highest(self.measurement, self.data_nu, self.data_nubar)
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return predicted minus observed excess (n,) below 1250 MeV, in standard deviations.
+
+        They are sums of the bins that `log_likelihood` compares, with their covariance at the signal.
+        """
+        density = _density(self.measurement, self.data_nu, self.data_nubar)
+        low = self.release.low_energy.astype(np.float64)
+        none = np.zeros(BINS)
+        groups = np.array([np.append(low, none), np.append(none, low)])
+        gap, error = density.sums(np.hstack([prediction[each] for each in self.needs]), groups)
+        return {"excess_nu": gap[:, 0] / error[:, 0], "excess_nubar": gap[:, 1] / error[:, 1]}
+
     def null(self, point: Point) -> Prediction:
         """Return the prediction (n, 11), (n,) without a signal."""
         none, sums = np.zeros((point.n, BINS)), np.zeros(point.n)
@@ -187,3 +204,8 @@ def _density(
     measurement: str, nu: tuple[float, ...] | None, nubar: tuple[float, ...] | None
 ) -> AppearanceDensity:
     return AppearanceDensity(_release(measurement, nu, nubar))
+
+
+@lru_cache(maxsize=8)
+def _highest(measurement: str, nu: tuple[float, ...] | None, nubar: tuple[float, ...] | None) -> float:
+    return _density(measurement, nu, nubar).highest()

@@ -100,6 +100,17 @@ class MiniBooNEDump(Recorded):
         """Return the complete ln probability (n,) of the count."""
         return poisson(self.count, prediction["signal_dump"] + prediction["background_dump"])
 
+    @property
+    def ideal(self) -> float:
+        """The probability of the count where it is what was expected."""
+        return float(poisson(self.count, np.array([float(self.count)]))[0])
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return the signed root (n,) of twice the loss of ln L against an expectation equal to the count."""
+        expected = prediction["signal_dump"] + prediction["background_dump"]
+        gap = np.maximum(self.ideal - self.log_likelihood(prediction), 0.0)
+        return {"signal_dump": np.sign(expected - self.count) * np.sqrt(2.0 * gap)}
+
     def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
         """Return the likelihood of a count drawn at the prediction (n = 1)."""
         expected = prediction["signal_dump"][0] + prediction["background_dump"][0]

@@ -162,6 +162,38 @@ class AppearanceDensity:
             "miniboone", f"{_DRAWS} draws of data had negative or undefined bins", "narrow the priors"
         )
 
+    def sums(self, signal: Array, groups: Array) -> tuple[Array, Array]:
+        """Return prediction minus data summed over groups of bins (n, m), and its standard deviation.
+
+        They are of the 22 electron-like bins at the signal (n, 22), given the muon data; `groups` (m, 22)
+        holds 1 for each bin of a group.
+        """
+        n = len(signal)
+        s = np.append(np.minimum(signal, _LARGEST), np.zeros((n, 1)), axis=1)
+        v = self._covariance(s, np.empty((2, n, _ELECTRON + 1, _ELECTRON + 1)))
+        lower = np.tril(v[:, :_ELECTRON, :_ELECTRON])
+        diagonal = np.einsum("nii->ni", lower)
+        variance = 2.0 * np.einsum("mi,nij,mj->nm", groups, lower, groups) - diagonal @ groups.T
+        return -v[:, _ELECTRON, :_ELECTRON] @ groups.T, np.sqrt(variance)
+
+    def highest(self) -> float:
+        """Return the highest ln density of any signal that is negative in no bin."""
+        from scipy.optimize import minimize
+
+        step = 1e-3 * np.eye(_ELECTRON)
+
+        def loss(signal: Array) -> tuple[float, Array]:
+            down = np.maximum(signal - step, 0.0)
+            up = signal + step
+            at = self(np.concatenate([signal[None], down, up]))
+            gradient = (at[_ELECTRON + 1 :] - at[1 : _ELECTRON + 1]) / np.diagonal(up - down)
+            return -float(at[0]), -gradient
+
+        found = minimize(
+            loss, np.full(_ELECTRON, 10.0), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * _ELECTRON
+        )
+        return -float(found.fun)
+
     def _covariance(self, s: Array, work: Array) -> Array:
         """Return V (n, 23, 23), its lower triangle valid, the residual in its last row."""
         v, term = work

@@ -132,6 +132,16 @@ class MuonG2:
         error = np.hypot(self.error_observed, prediction["error_delta_a_mu"][0])
         return replace(self, delta_a_mu=float(rng.normal(prediction["delta_a_mu"][0], error)))
 
+    @property
+    def ideal(self) -> float:
+        """The density of a prediction that is the measured value, without theory error."""
+        return -math.log(self.error_observed * math.sqrt(2.0 * math.pi))
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return prediction minus data (n,) in standard deviations, theory error included."""
+        error = np.hypot(self.error_observed, prediction["error_delta_a_mu"])
+        return {"delta_a_mu": (prediction["delta_a_mu"] - self.observed) / error}
+
     def null(self, point: Point) -> Prediction:
         """Return the prediction (n,) without new physics: the published Standard Model, no contribution."""
         return {"delta_a_mu": np.zeros(point.n), "error_delta_a_mu": np.zeros(point.n)}

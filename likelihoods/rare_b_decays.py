@@ -12,8 +12,10 @@ from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Prediction
 from globalfit.likelihoods.flavour_measurements import (
     Measurement,
+    highest,
     log_density,
     measurement,
+    pulls,
     shipped_forms,
     simulated,
     with_standard_model,
@@ -87,6 +89,15 @@ class RareBDecays:
         if self.mode == "predict":
             return np.zeros(len(prediction[RATES[0].name]))
         return log_density(self.measured, RATES, prediction)
+
+    @property
+    def ideal(self) -> float:
+        """The highest density of any rates, without theory error; 0 if it only predicts."""
+        return 0.0 if self.mode == "predict" else highest(self.measured)
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return prediction minus data (n,) of each rate in standard deviations, theory error included."""
+        return pulls(self.measured, RATES, prediction)
 
     def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
         """Return the likelihood of rates drawn at the prediction (n = 1), theory errors included."""

@@ -187,6 +187,21 @@ class RelicDensity:
             return ln_probability
         return gaussian(math.log(self.observed), ln_omega, sigma)
 
+    @property
+    def ideal(self) -> float:
+        """The density of the measured abundance far from a resonance; 0 in upper-limit mode."""
+        if self.mode == "upper-limit":
+            return 0.0
+        return -math.log(max(self.error_floor, self.error_ln_observed) * math.sqrt(2.0 * math.pi))
+
+    def pulls(self, prediction: Prediction) -> dict[str, Array]:
+        """Return ln(prediction/data) (n,) in standard deviations; in upper-limit mode none is below 0."""
+        floor = max(self.error_floor, self.error_ln_observed)
+        pull = np.log(prediction["omega_h2"] / self.observed) / np.hypot(
+            floor, prediction["error_ln_omega_h2"]
+        )
+        return {"omega_h2": np.maximum(pull, 0.0) if self.mode == "upper-limit" else pull}
+
     def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
         """Return the likelihood of an abundance drawn at the prediction (n = 1), its relative error kept.
 

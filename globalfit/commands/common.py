@@ -39,13 +39,23 @@ def load(path: Path, likelihoods: list[str] | None, as_of: datetime.datetime | N
     return load_fit(path, likelihoods=likelihoods or (), as_of=as_of.date() if as_of else None)
 
 
-def print_summary(chain: Any, as_json: bool, discard: int | None) -> None:
+def print_summary(chain: Any, as_json: bool, discard: int | None, as_latex: bool = False) -> None:
     """Print the summary of a chain."""
+    from globalfit.analysis.reading import latex, print_banner, print_experiments, reading
     from globalfit.chains.summary import summarise
     from globalfit.show import print_summary
 
     found = summarise(chain, discard=discard)
-    print_json(found.to_dict()) if as_json else print_summary(console(), found)
+    if as_latex:
+        print(latex(chain, found))
+        return
+    more = reading(chain, discard)
+    if as_json:
+        print_json(found.to_dict() | more.to_dict())
+        return
+    out = console()
+    print_summary(out, found, lambda out: print_banner(out, more))
+    print_experiments(out, more)
 
 
 def words(text: str) -> list[str]:

@@ -11,12 +11,19 @@ from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, Th
 
 
 def summary(
-    file: ChainPath, discard: Discard = None, names: Names = "", as_json: Json = False, debug: Debug = False
+    file: ChainPath,
+    discard: Discard = None,
+    names: Names = "",
+    as_latex: Annotated[bool, typer.Option("--latex", help="print a LaTeX table of the parameters")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Print the verdict, medians with 68 and 95 % intervals, the best point and ln L per experiment."""
     from globalfit.chains.chain import Chain
 
-    print_summary(Chain.open(file, names=words(names)), as_json, discard)
+    if as_json and as_latex:
+        raise typer.BadParameter("give one of --json and --latex")
+    print_summary(Chain.open(file, names=words(names)), as_json, discard, as_latex)
 
 
 def corner(
