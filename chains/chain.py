@@ -14,7 +14,6 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.chains.files import open_file
-from globalfit.chains.judging import judge
 from globalfit.chains.places import journal_of
 from globalfit.chains.samples import Blobs, Held, Part, Piece, Place, Samples, Stored
 from globalfit.chains.tables import Row, read_table, read_text
@@ -251,7 +250,16 @@ class Chain:
         """Judge the chain with `discard` steps left out; by default their number is chosen from the chain."""
         if discard is not None:
             self._refuse_discard(discard)
+        from globalfit.chains.diagnostics import judge
+
         return judge(self, discard)
+
+    @cached_property
+    def discard(self) -> int:
+        """Steps to leave out at the start, chosen from the chain."""
+        from globalfit.chains.diagnostics import burn_in_of
+
+        return burn_in_of(self)
 
     def _refuse_discard(self, discard: int) -> None:
         if not 0 <= discard < self.steps:
@@ -327,7 +335,7 @@ class Chain:
         ChainError
             If none is.
         """
-        discard = self.verdict.discard if discard is None else discard
+        discard = self.discard if discard is None else discard
         self._refuse_discard(discard)
         begin = -(-discard // thin) * thin if thin > 0 else self.steps
         if begin >= self.steps or thin >= max(self.steps, 2):

@@ -99,7 +99,7 @@ def draw_corner(
                     _contours(panels[i, j], pair, 2 * bins, _independent(chain), colour, alpha)
             _mark_best(panels, chain, axes, ranges, colour)
         assert figure is not None
-        if titles:
+        if titles and chains[0].verdict.converged:  # an interval of anything else would be none
             _write_medians(_panels(figure, len(axes)), chains[0], axes, discard, thin)
         _finish(figure, chains, axes, ranges, labels)
     return figure

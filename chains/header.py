@@ -12,6 +12,8 @@ import numpy as np
 from globalfit import likelihood as contract
 from globalfit.chains.tables import read_table, read_text, write_table, write_text
 from globalfit.identity import versions
+from globalfit.regions import encode_regions, regions_of
+from globalfit.sampling import moves
 from globalfit.sampling.ensemble import MOVES
 
 if TYPE_CHECKING:
@@ -33,19 +35,20 @@ def describe(fit: Fit) -> dict[str, Any]:
         "model": fit.posterior.model.name,
         "config": fit.text,
         "resolved": fit.resolved,
-        "environment": environment(),
+        "environment": environment() | ({"moves": moves.MOVES} if fit.sampler.start == "tempered" else {}),
         "warnings": list(fit.warnings),
         "parameters": _parameters(fit),
         "likelihoods": _likelihoods(fit),
         "derived": _derived(fit),
         "blobs": list(blob_fields(fit)),
+        "regions": encode_regions(regions_of(fit.posterior.model)),
     }
 
 
 def write_header(group: h5py.Group, described: dict[str, Any]) -> None:
     """Write what `describe` returned into the group ``/globalfit``."""
-    for name in ("schema", "fingerprint", "as_of", "model"):
-        group.attrs[name] = described[name]
+    for name in ("schema", "fingerprint", "as_of", "model", "regions"):
+        group.attrs[name] = described.get(name, "")
     write_text(group, "config", described["config"])
     write_text(group, "config_resolved", json.dumps(described["resolved"]))
     write_text(group, "environment", json.dumps(described["environment"]))
@@ -122,7 +125,8 @@ def _derived(fit: Fit) -> list[dict[str, Any]]:
 
 def read_described(group: h5py.Group, mcmc: h5py.Group) -> dict[str, Any]:
     """Return what a chain file says of its fit, as `describe` does."""
-    plain = {name: group.attrs[name] for name in ("schema", "fingerprint", "as_of", "model")}
+    said = ("schema", "fingerprint", "as_of", "model", "regions")
+    plain = {name: group.attrs[name] for name in said if name in group.attrs}
     return plain | {
         "config": read_text(group, "config"),
         "resolved": json.loads(read_text(group, "config_resolved")),

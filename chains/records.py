@@ -12,7 +12,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import ChainError
-from globalfit.sampling.state import Block, State
+from globalfit.sampling.state import Block, Origin, State
 
 _LENGTH = struct.Struct("<I")
 _BLOCK, _SEGMENT = b"B", b"S"
@@ -40,11 +40,11 @@ class Steps:
     ensemble: int = 0
 
 
-def encode(block: Block, state: State, ensemble: int = 0) -> bytes:
+def encode(block: Block, state: State, ensemble: int = 0, origin: Origin | None = None) -> bytes:
     """Return the bytes of an ensemble's block and the state after it.
 
     The state is the block's last step with the random numbers and the density in walker coordinates added;
-    of the walker coordinates only the last are kept.
+    of the walker coordinates only the last are kept. `origin` goes with a first state only.
     """
     last = np.concatenate([block.blobs, block.values], axis=-1)[-1:]
     kept = state.blobs[None] if not _same(last, state.blobs[None]) else np.empty((0, *state.blobs.shape))
@@ -59,8 +59,11 @@ def encode(block: Block, state: State, ensemble: int = 0) -> bytes:
         "keys": len(keys),
         "ensemble": ensemble,
     }
+    proposal = b""
+    if origin is not None:
+        head["origin"], proposal = origin.words(), origin.proposal
     raw = (np.ascontiguousarray(array, dtype="<f8").data for array in arrays if array.size)
-    return b"".join([_BLOCK, _worded(head), *raw, np.asarray(keys, dtype="<u4").tobytes()])
+    return b"".join([_BLOCK, _worded(head), *raw, np.asarray(keys, dtype="<u4").tobytes(), proposal])
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -72,7 +75,7 @@ def encode_start(state: State, blobs: int, accepted: Array, ensemble: int = 0) -
     walkers, dim = state.coords.shape
     none = np.zeros((0, walkers, dim))
     block = Block(none, none, np.zeros((0, walkers)), np.zeros((0, walkers, blobs)), accepted)
-    return encode(block, state, ensemble)
+    return encode(block, state, ensemble, state.origin)
 
 
 def encode_segment(segment: dict[str, Any]) -> bytes:
@@ -130,7 +133,10 @@ def decode(payload: bytes) -> Steps | dict[str, Any]:
         last = kept[0] if len(kept) else np.concatenate([blobs[-1], values[-1]], axis=-1)
         kind, position, has_gauss, cached = words["random"]
         random = (str(kind), keys, int(position), int(has_gauss), float.fromhex(cached))
-        state = State(coords, density, last, random, int(words["step"]))
+        origin = None
+        if "origin" in words:
+            origin = Origin(**words["origin"], proposal=payload[place + 4 * len(keys) :])
+        state = State(coords, density, last, random, int(words["step"]), origin)
         return Steps(values, log_prob, blobs, accepted, state, int(words.get("ensemble", 0)))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise _no_record(error) from error

@@ -21,7 +21,7 @@ from globalfit.chains.rows import CHUNK, Rows, read_rows, regrouped
 from globalfit.chains.sink import Sink
 from globalfit.chains.tables import write_text
 from globalfit.errors import ChainError
-from globalfit.sampling.state import State
+from globalfit.sampling.state import Origin, State
 
 ENSEMBLES = "globalfit/ensembles"
 STATE = ("coords", "log_prob", "blobs")
@@ -134,6 +134,9 @@ def _fill(file: h5py.File, content: Content, complete: bool) -> None:
     group.attrs["complete"] = complete
     write_header(group, content.described)
     write_text(group, "run", json.dumps(content.run))
+    group.attrs["evidence"] = json.dumps(
+        [{"ensemble": k} | s.origin.words() for k, s in content.states.items() if s.origin is not None]
+    )
     for number, state in content.states.items():
         _write_state(file.create_group(f"{ENSEMBLES}/{number}"), state)
 
@@ -168,6 +171,9 @@ def _write_state(group: h5py.Group, state: State) -> None:
     group.attrs["rng"], group.attrs["rng_position"] = kind, position
     group.attrs["rng_has_gauss"], group.attrs["rng_cached"] = has_gauss, cached
     group.attrs["step"] = state.step
+    if state.origin is not None:
+        group.attrs["origin"] = json.dumps(state.origin.words())
+        group.create_dataset("proposal", data=np.frombuffer(state.origin.proposal, dtype=np.uint8))
 
 
 def read_states(file: h5py.File) -> dict[int, State]:
@@ -186,13 +192,16 @@ def _read_state(group: h5py.Group) -> State:
         float(attributes["rng_cached"]),
     )
     arrays = {name: group[name][()] for name in STATE}
-    return State(**arrays, random=random, step=int(attributes["step"]))
+    origin = None
+    if "origin" in attributes:
+        origin = Origin(**json.loads(attributes["origin"]), proposal=group["proposal"][()].tobytes())
+    return State(**arrays, random=random, step=int(attributes["step"]), origin=origin)
 
 
 def same_state(one: State, other: State) -> bool:
     """Return whether two states are the same, bit for bit."""
     arrays = all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in STATE)
-    keys = np.array_equal(one.random[1], other.random[1])
+    keys = np.array_equal(one.random[1], other.random[1]) and one.origin == other.origin
     return arrays and keys and (one.random[0], *one.random[2:]) == (other.random[0], *other.random[2:])
 
 

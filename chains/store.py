@@ -27,6 +27,7 @@ from globalfit.chains.standing import Standing, row_sum
 from globalfit.chains.track import Track
 from globalfit.errors import ChainError, GlobalfitError
 from globalfit.sampling.state import Block, State
+from globalfit.sampling.stopping import Verdict
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
@@ -321,6 +322,15 @@ class Store:
             ) from error
         end = time.monotonic()
         self._published = (self.steps, end, end - begun)
+
+    def judge(self) -> Verdict:
+        """Publish what is stored and judge it as a reader will."""
+        from globalfit.chains.chain import Chain
+
+        if self._journal is not None:
+            self._publish(complete=False)
+        with Chain.open(self.path) as chain:
+            return chain.verdict
 
     def rows(self) -> Iterator[Rows]:
         """Yield the steps that all ensembles have in pieces."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,8 +11,12 @@ import numpy as np
 
 from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
+from globalfit.chains.diagnostics import evidence_of
+from globalfit.sampling.census import Census
+from globalfit.sampling.stopping import Diagnosis
 
 BINS = 100  # of the prior's range, to look at its edges
+UNCONFIRMED = re.compile(r"\[unconfirmed([^\]]*)\]")
 PILED = 0.25  # density at an edge, relative to the highest, above which a parameter is prior-bounded
 
 
@@ -28,7 +33,11 @@ class Row:
     high95: float
     best: float
     tau: float | None = None
-    ess: float | None = None
+    ess: float | None = None  # emcee's, by tau
+    saturated: bool = False  # tau is a lower bound
+    rhat: float | None = None
+    ess_bulk: float | None = None
+    ess_tail: float | None = None
     bounded: str = ""  # "low", "high" or both: the posterior runs into that edge of its prior
 
 
@@ -50,6 +59,11 @@ class Summary:
     fixed: dict[str, float]
     likelihoods: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...]
+    ensembles: int = 1
+    census: tuple[dict[str, Any], ...] = ()
+    evidence: tuple[dict[str, Any], ...] = ()
+    constant: tuple[str, ...] = ()  # quantities that are the same everywhere, of which nothing is asked
+    unconfirmed: tuple[str, ...] = ()  # inputs whose citation says so
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types; numbers that are not finite become None.
@@ -75,16 +89,18 @@ def summarise(chain: Chain, *, discard: int | None = None) -> Summary:
     """
     verdict = chain.verdict if discard is None else chain.assess(discard)
     best = chain.best()
+    judged = {each.name: each for each in verdict.quantities}
     rows = [
         replace(
-            _row(chain, name, verdict.discard, best[name]),
-            tau=verdict.tau[name],
-            ess=verdict.ess[name],
+            _row(chain, name, verdict.discard, best[name], judged.get(name)),
             bounded=_bounded(chain, name, verdict.discard),
         )
         for name in chain.names
     ]
-    derived = [_row(chain, row["name"], verdict.discard, best[row["name"]]) for row in chain.derived]
+    derived = [
+        _row(chain, row["name"], verdict.discard, best[row["name"]], judged.get(row["name"]))
+        for row in chain.derived
+    ]
     likelihoods = [
         {
             "name": row["name"],
@@ -110,10 +126,46 @@ def summarise(chain: Chain, *, discard: int | None = None) -> Summary:
         fixed={row["name"]: row["value"] for row in chain.parameters if row["role"] in ("fixed", "default")},
         likelihoods=tuple(likelihoods),
         warnings=tuple(chain.warnings),
+        ensembles=verdict.ensembles,
+        census=tuple(_census(each) for each in verdict.census),
+        evidence=tuple(evidence_of(chain)),
+        constant=verdict.constant,
+        unconfirmed=unconfirmed_inputs(chain),
     )
 
 
-def _row(chain: Chain, name: str, discard: int, best: float) -> Row:
+def _census(census: Census) -> dict[str, Any]:
+    return {
+        "name": census.name,
+        "told_by": census.told_by,
+        "agrees": census.agrees,
+        "modes": [
+            {
+                "label": mode.label,
+                "mass": mode.mass,
+                "error": mode.error,
+                "masses": mode.masses,
+                "spread": mode.spread,
+                "best": {k: v for k, v in mode.best.items() if not k.startswith("ll_")},
+                "ln_likelihood": {
+                    k.removeprefix("ll_"): v for k, v in mode.best.items() if k.startswith("ll_")
+                },
+            }
+            for mode in census.modes
+        ],
+    }
+
+
+def unconfirmed_inputs(chain: Chain) -> tuple[str, ...]:
+    """Return the likelihoods whose citation, or a part of it, is marked as unconfirmed, with what is."""
+    found = []
+    for row in chain.likelihoods:
+        for said in UNCONFIRMED.findall(str(row.get("reference", ""))):
+            found.append(f"{row['name']}: {said.strip(' :') or 'the numbers of its citation'}")
+    return tuple(found)
+
+
+def _row(chain: Chain, name: str, discard: int, best: float, judged: Diagnosis | None) -> Row:
     samples = _kept(chain, name, discard)
     low95, low68, median, high68, high95 = np.quantile(samples, [0.025, 0.16, 0.5, 0.84, 0.975])
     return Row(
@@ -125,6 +177,12 @@ def _row(chain: Chain, name: str, discard: int, best: float) -> Row:
         low95=float(low95),
         high95=float(high95),
         best=best,
+        tau=judged.tau if judged else None,
+        ess=judged.ess if judged else None,
+        saturated=judged.saturated if judged else False,
+        rhat=judged.rhat if judged else None,
+        ess_bulk=judged.bulk if judged else None,
+        ess_tail=judged.tail if judged else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Track:
         """Add a record."""
         self.records.append((index, steps))
         self.accepted = self.accepted + accepted
-        self.state = state
+        self.state = replace(state, origin=self.state.origin)  # only the first state says it
 
     def rows(self, journal: Journal) -> Iterator[Rows]:
         """Yield the steps that the journal holds."""

@@ -9,17 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import (
-    analysing,
-    building,
-    citing,
-    exporting,
-    fitting,
-    plugins,
-    reading,
-    running,
-    validating,
-)
+from globalfit.commands import analysing, building, citing, comparing, exporting, fitting, inference, plugins, reading, running, validating
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -51,6 +41,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "reweight": analysing.reweight,
     "cite": citing.cite,
     "export": exporting.export,
+    "compare": comparing.compare,
+    "evidence": inference.evidence,
+    "optimum": inference.optimum,
+    "profile": inference.profile,
+    "calibrate": inference.calibrate,
     "new-likelihood": plugins.new_likelihood,
     "test-likelihood": plugins.conformance,
     "validate": validating.validate,

@@ -33,6 +33,12 @@ class Likelihood(Protocol):
     ``vintages``
         class attribute ``{measurement name: date}``; with it and a field ``measurement`` the class follows
         the fit's ``data.as_of``;
+    ``simulate(prediction, rng)``
+        the same likelihood with data drawn at a prediction of one point (n = 1), from the density that
+        `log_likelihood` is the logarithm of; `globalfit calibrate` needs it;
+    ``null(point)``
+        the prediction (n, ...) without new physics, a function of its nuisance parameters alone; what a Bayes
+        factor against the Standard Model is made of (where the model itself has a null, that does);
     ``batched``
         False if it can only take one point at a time (found out by itself otherwise; slow).
 

@@ -60,7 +60,9 @@ class Point:
 class Model(Protocol):
     """A model: its parameters, the derived quantities a chain keeps, and how to make points.
 
-    Models are immutable; their options are dataclass fields, which a fit file sets by name.
+    Models are immutable; their options are dataclass fields, which a fit file sets by name. Besides the
+    members below a model may have ``regions``, a tuple of `globalfit.regions.Partition`: where the modes of
+    its posterior lie, for the mode census (clusters of the samples are counted without it).
     """
 
     @property

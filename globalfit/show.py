@@ -122,29 +122,33 @@ def print_record(console: Console, record: dict[str, Any]) -> None:
 def print_summary(console: Console, summary: Summary) -> None:
     """Print the tables of ``globalfit summary``, the verdict first."""
     if summary.converged:
-        console.print("[bold green]CONVERGED[/] (one ensemble: a mode that no walker found is not seen)")
+        console.print(f"[bold green]CONVERGED[/]: {summary.ensembles} ensembles agree")
     else:
         console.print("[bold red]NOT CONVERGED[/]: no intervals are given")
         for reason in summary.reasons:
             console.print(f"  {escape(reason)}", highlight=False)
+    ensembles = f" of {summary.ensembles} ensembles" if summary.ensembles > 1 else ""
     console.print(
-        f"{summary.model}, data as of {summary.as_of}: {summary.steps} steps x {summary.walkers} walkers, "
-        f"{summary.discard} discarded, acceptance {summary.acceptance:.2f}\n",
+        f"{summary.model}, data as of {summary.as_of}: {summary.steps} steps x {summary.walkers} walkers"
+        f"{ensembles}, {summary.discard} discarded, acceptance {summary.acceptance:.2f}\n",
         highlight=False,
     )
-    columns = ("parameter", "median", "68 %", "95 %", "best", "tau", "ESS", "")
+    columns = ("parameter", "median", "68 %", "95 %", "best", "tau", "ESS (tau)", "R-hat", "bulk", "tail", "")
     table = Table(*columns, box=None, header_style="bold")
     for row in summary.rows:
-        tau = [f"{row.tau:.1f}", f"{row.ess:.0f}"]
         remark = f"prior-bounded ({row.bounded})" if row.bounded else ""
-        table.add_row(_title(row), *_intervals(row, summary.converged), *tau, remark)
+        table.add_row(_title(row), *_intervals(row, summary.converged), *_diagnostics(row), remark)
     console.print(table)
     if summary.derived:
-        table = Table(*("derived", *columns[1:5]), box=None, header_style="bold")
+        table = Table(*("derived", *columns[1:-1]), box=None, header_style="bold")
         for row in summary.derived:
-            table.add_row(_title(row), *_intervals(row, summary.converged))
+            table.add_row(_title(row), *_intervals(row, summary.converged), *_diagnostics(row))
         console.print()
         console.print(table)
+    for census in summary.census:
+        _print_census(console, census)
+    if summary.evidence:
+        _print_evidence(console, summary.evidence)
     table = Table(
         "likelihood", "measurement", "ln L best", "mean", "reference", box=None, header_style="bold"
     )
@@ -156,8 +160,53 @@ def print_summary(console: Console, summary: Summary) -> None:
     if summary.fixed:
         fixed = ", ".join(f"{name} = {value:g}" for name, value in summary.fixed.items())
         console.print(f"\nfixed: {fixed}", highlight=False)
+    if summary.constant:
+        console.print(f"constant: {', '.join(summary.constant)}", highlight=False)
+    for said in summary.unconfirmed:
+        console.print(f"unconfirmed input of {escape(said)}", highlight=False)
     for warning in summary.warnings:
         console.print(f"note: {escape(warning)}", highlight=False)
+
+
+def _print_census(console: Console, census: dict[str, Any]) -> None:
+    """Print the modes of one division of parameter space: mass by ensemble, ln L of the best point."""
+    modes = census["modes"]
+    told = f", told apart by {', '.join(census['told_by'])}" if census["told_by"] else ""
+    title = f"modes: {escape(census['name'])}{told}"
+    if len(modes) == 1:
+        console.print(f"\n[bold]{title}[/]: one, '{escape(modes[0]['label'])}'", highlight=False)
+        return
+    names = list(modes[0]["ln_likelihood"])
+    table = Table("mode", "mass", "by ensemble", "ln L best", *names, box=None, header_style="bold")
+    for mode in modes:
+        each = mode["ln_likelihood"]
+        table.add_row(
+            escape(mode["label"]),
+            f"{mode['mass']:.3f} +- {mode['error']:.3f}",
+            " ".join(f"{mass:.2f}" for mass in mode["masses"]),
+            f"{sum(each.values()):.2f}" if each else "-",
+            *(f"{each[name]:.2f}" for name in names),
+        )
+    console.print(f"\n[bold]{title}[/]", highlight=False)
+    console.print(table)
+
+
+def _print_evidence(console: Console, rows: tuple[dict[str, Any], ...]) -> None:
+    """Print ln Z of the tempered starts, with the scatter between them."""
+    values = [row["log_evidence"] for row in rows]
+    mean = sum(values) / len(values)
+    text = ", ".join(f"{value:.2f}" for value in values)
+    if len(values) > 1:
+        scatter = (sum((value - mean) ** 2 for value in values) / (len(values) - 1)) ** 0.5
+        text = f"{mean:.2f} (tempered starts: {text}; standard deviation {scatter:.2f})"
+    console.print(f"\nln Z = {text}", highlight=False)
+
+
+def _diagnostics(row: Row) -> list[str]:
+    """Return tau, effective samples by tau, R-hat, bulk and tail effective samples as texts."""
+    tau = "-" if row.tau is None else f"{'>= ' if row.saturated else ''}{row.tau:.1f}"
+    forms = ((row.ess, ".0f"), (row.rhat, ".3f"), (row.ess_bulk, ".0f"), (row.ess_tail, ".0f"))
+    return [tau, *("-" if value is None else format(value, form) for value, form in forms)]
 
 
 def print_info(console: Console, found: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self, cast
 
 import numpy as np
 
@@ -15,11 +15,14 @@ from globalfit.likelihood import Prediction, Published
 from globalfit.likelihoods.flavour_measurements import (
     Measurement,
     correlated_asymmetric_gaussian,
+    draw_values,
     log_density,
     measurement,
     shipped_forms,
+    simulated,
     standard_model_values,
     with_standard_model,
+    with_values,
 )
 from globalfit.likelihoods.measurements import Vintages
 from globalfit.model import Point
@@ -41,6 +44,8 @@ class BsToMuMu:
     b0_mumu : {"marginalised", "standard-model"}
         What becomes of BR(B0 -> mu mu) where it was measured together: left free, or at its Standard Model
         value (the model changes b -> s alone).
+    values : sequence of float, optional
+        Replace the measured values, that of BR(B0 -> mu mu) last, for instance by simulated ones.
 
     Raises
     ------
@@ -50,6 +55,7 @@ class BsToMuMu:
 
     measurement: str = "gsss-2022"
     b0_mumu: Literal["marginalised", "standard-model"] = "marginalised"
+    values: tuple[float, ...] | None = None
 
     name: ClassVar[str] = "bs-to-mumu"
     needs: ClassVar[tuple[str, ...]] = ("wilson_coefficients",)
@@ -57,7 +63,7 @@ class BsToMuMu:
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        measured = measurement("bs_to_mumu.toml", self.name, self.measurement)
+        measured = self.measured
         known = ("marginalised", "standard-model")
         if self.b0_mumu not in known:
             raise GlobalfitError(self.name, f"no b0_mumu '{self.b0_mumu}'", did_you_mean(self.b0_mumu, known))
@@ -68,7 +74,8 @@ class BsToMuMu:
     @property
     def measured(self) -> Measurement:
         """Value and errors."""
-        return measurement("bs_to_mumu.toml", self.name, self.measurement)
+        published = measurement("bs_to_mumu.toml", self.name, self.measurement)
+        return with_values(published, self.values, self.name)
 
     @property
     def reference(self) -> str:
@@ -103,16 +110,27 @@ class BsToMuMu:
         measured = self.measured
         if self.b0_mumu == "marginalised" or measured.b0 is None:
             return log_density(measured, LEPTONIC, prediction)
-        value, error, rho = measured.b0
-        b0 = standard_model_values(_B0)["br_b0_mumu"]
-        predicted = np.column_stack([prediction["br_bs_mumu"], np.full(len(prediction["br_bs_mumu"]), b0)])
-        theory = np.zeros((len(predicted), 2, 2))
-        theory[:, 0, 0] = prediction[COVARIANCE][:, 0]
-        return correlated_asymmetric_gaussian(
-            np.append(measured.value, value),
-            np.append(measured.error_low, error),
-            np.append(measured.error_high, error),
-            np.array([[1.0, rho], [rho, 1.0]]),
-            predicted,
-            theory,
-        )
+        (low, high), correlation, predicted, theory = _with_b0(measured, measured.b0, prediction)
+        values = np.append(measured.value, measured.b0[0])
+        return correlated_asymmetric_gaussian(values, low, high, correlation, predicted, theory)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of branching ratios drawn at the prediction (n = 1)."""
+        measured = self.measured
+        if self.b0_mumu == "marginalised" or measured.b0 is None:
+            return replace(self, values=simulated(measured, LEPTONIC, prediction, rng))
+        errors, correlation, predicted, theory = _with_b0(measured, measured.b0, prediction)
+        return replace(self, values=draw_values(errors, correlation, predicted[0], theory[0], rng))
+
+
+def _with_b0(
+    measured: Measurement, b0: tuple[float, float, float], prediction: Prediction
+) -> tuple[tuple[Array, Array], Array, Array, Array]:
+    """Return errors, correlation, predictions (n, 2) and theory covariance of B_s and B0 together."""
+    _, error, rho = b0
+    there = np.full(len(prediction["br_bs_mumu"]), standard_model_values(_B0)["br_b0_mumu"])
+    predicted = np.column_stack([prediction["br_bs_mumu"], there])
+    theory = np.zeros((len(predicted), 2, 2))
+    theory[:, 0, 0] = prediction[COVARIANCE][:, 0]
+    errors = (np.append(measured.error_low, error), np.append(measured.error_high, error))
+    return errors, np.array([[1.0, rho], [rho, 1.0]]), predicted, theory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,8 @@ from globalfit.physics.flavour.store import load_forms
 from globalfit.physics.wilson import WilsonCoefficients, contact
 
 LN_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+_CANDIDATES = 4096  # for one draw of data
+_WIDER = 1.3  # the Gaussian they come from over the measured errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +183,86 @@ def log_density(measured: Measurement, wanted: Sequence[Observable], prediction:
         measured.correlation,
         predicted,
         covariance,
+        measured.variable_width,
+    )
+
+
+def with_values(measured: Measurement, values: Sequence[float] | None, likelihood: str) -> Measurement:
+    """Return `measured` with other values, those of BR(B0 -> mu mu) last where there are such.
+
+    Raises
+    ------
+    GlobalfitError
+        If there are not as many finite numbers as measured values.
+    """
+    if values is None:
+        return measured
+    k = len(measured.value)
+    b0 = measured.b0
+    wanted = (k,) if b0 is None else (k, k + 1)
+    if len(values) not in wanted or not np.isfinite(values).all():
+        raise GlobalfitError(likelihood, f"'values' = {list(values)}", f"give {k} finite numbers")
+    if b0 is not None and len(values) > k:
+        b0 = (float(values[k]), *b0[1:])
+    return replace(measured, value=np.array(values[:k], dtype=np.float64), b0=b0)
+
+
+def draw_values(
+    errors: tuple[Array, Array],
+    correlation: Array,
+    predicted: Array,
+    covariance_theory: Array,
+    rng: np.random.Generator,
+    variable_width: Mask | None = None,
+) -> tuple[float, ...]:
+    """Return k values drawn at a prediction from the density of `correlated_asymmetric_gaussian`.
+
+    It is a function of the distances alone, and asymmetric: of candidates from a wider Gaussian one is
+    chosen by the ratio of the densities.
+
+    Parameters
+    ----------
+    errors : two ndarray (k,)
+        Towards lower and higher values.
+    correlation : ndarray (k, k)
+    predicted : ndarray (k,)
+    covariance_theory : ndarray (k, k)
+    rng : Generator
+    variable_width : ndarray (k,) of bool, optional
+    """
+    low, high = errors
+    k = len(predicted)
+    width = _WIDER * np.maximum(low, high)
+    root = np.linalg.cholesky(correlation * width[:, None] * width + _WIDER**2 * covariance_theory)
+    normal = rng.standard_normal((_CANDIDATES, k))
+    distance = normal @ root.T
+    ln_density = correlated_asymmetric_gaussian(
+        np.zeros(k),
+        low,
+        high,
+        correlation,
+        -distance,  # predicted minus measured
+        np.broadcast_to(covariance_theory, (_CANDIDATES, k, k)),
+        variable_width,
+    )
+    ln_weight = ln_density + 0.5 * (normal**2).sum(axis=1)
+    weight = np.exp(ln_weight - ln_weight.max())
+    chosen = rng.choice(_CANDIDATES, p=weight / weight.sum())
+    return tuple(float(each) for each in predicted + distance[chosen])
+
+
+def simulated(
+    measured: Measurement, wanted: Sequence[Observable], prediction: Prediction, rng: np.random.Generator
+) -> tuple[float, ...]:
+    """Return values (k,) of `measured` drawn at the prediction (n = 1), theory errors included."""
+    names = [each.name for each in wanted]
+    rows = [names.index(name) for name in measured.observables]
+    return draw_values(
+        (measured.error_low, measured.error_high),
+        measured.correlation,
+        np.array([prediction[name][0] for name in measured.observables]),
+        covariance_matrix(prediction[COVARIANCE])[0][np.ix_(rows, rows)],
+        rng,
         measured.variable_width,
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, cast
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, cast
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from globalfit.likelihoods.flavour_measurements import (
     log_density,
     measurement,
     shipped_forms,
+    simulated,
     with_standard_model,
+    with_values,
 )
 from globalfit.likelihoods.measurements import Vintages
 from globalfit.model import Point
@@ -40,6 +42,8 @@ class LeptonUniversality:
         Relative error of each ratio from QED, independent between them: 0.01 covers what M. Bordone, G.
         Isidori and A. Pattori find beyond the corrections applied (Eur. Phys. J. C 76 (2016) 440,
         arXiv:1605.07633).
+    values : sequence of float, optional
+        Replace the measured values, for instance by simulated ones.
 
     Raises
     ------
@@ -49,6 +53,7 @@ class LeptonUniversality:
 
     measurement: str = "lhcb-2022-cms-2024"
     error_qed: float = 0.01
+    values: tuple[float, ...] | None = None
 
     name: ClassVar[str] = "lepton-universality"
     needs: ClassVar[tuple[str, ...]] = ("wilson_coefficients",)
@@ -56,14 +61,15 @@ class LeptonUniversality:
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        measurement("lepton_universality.toml", self.name, self.measurement)
+        _ = self.measured
         if not 0.0 <= self.error_qed < 1.0:
             raise GlobalfitError(self.name, f"'error_qed' is {self.error_qed}", "give a number from 0 to 1")
 
     @property
     def measured(self) -> Measurement:
         """Values, errors, correlation."""
-        return measurement("lepton_universality.toml", self.name, self.measurement)
+        published = measurement("lepton_universality.toml", self.name, self.measurement)
+        return with_values(published, self.values, self.name)
 
     @property
     def reference(self) -> str:
@@ -100,3 +106,7 @@ class LeptonUniversality:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln density (n,) of the measured ratios."""
         return log_density(self.measured, RATIOS, prediction)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of ratios drawn at the prediction (n = 1), theory errors included."""
+        return replace(self, values=simulated(self.measured, RATIOS, prediction, rng))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -145,3 +145,22 @@ class LSND:
             limit = _Z_90 * np.hypot(self.error_singles, self.error_flux * untagged)
             ln_density = ln_density + upper_limit(limit, untagged, level=0.9)
         return np.where(endless, -np.inf, ln_density)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of an excess drawn at the prediction (n = 1).
+
+        Raises
+        ------
+        GlobalfitError
+            With `singles`: a limit is no density of data.
+        """
+        if self.singles:
+            raise GlobalfitError(
+                self.name, "singles = true is a limit, from which no data can be drawn", "set singles = false"
+            )
+        error = math.hypot(self.error_observed, prediction["error_correlated_lsnd"][0])
+        return replace(self, excess=float(rng.normal(prediction["correlated_lsnd"][0], error)))
+
+    def null(self, point: Point) -> Prediction:
+        """Return the prediction (n,) without showers."""
+        return dict.fromkeys(("signal_lsnd", "correlated_lsnd", "error_correlated_lsnd"), np.zeros(point.n))

@@ -90,6 +90,11 @@ class MesonDecays:
             total[tested] += upper_limit(top[tested], br, level=0.9, curve=True)
         return total
 
+    def null(self, point: Point) -> Prediction:
+        """Return the prediction (n,) without decays to X."""
+        none = {f"br_{each}": np.zeros(point.n) for each in self.channels}
+        return none | {"mass_tested": np.ones(point.n)}
+
 
 def limit(channel: str, m: Array) -> Array:
     """Return the 90 % CL limit (n,) on a branching ratio at masses `m` (n,) in MeV; inf outside the curve.

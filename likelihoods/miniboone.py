@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -124,6 +124,24 @@ class MiniBooNE:
                 stacklevel=2,
             )
         return ln_density
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of electron-like events drawn at the prediction (n = 1), given the muon data.
+
+        The muon samples do not depend on the signal: given them as they are, the electron-like bins are the
+        22-dimensional Gaussian of the elimination, whose covariance is that at the signal. A draw with a
+        negative bin is made anew.
+        """
+        signal = np.hstack([prediction[each] for each in self.needs])
+        release = self.release
+        density = _density(self.measurement, self.data_nu, self.data_nubar)
+        events = density.draw(signal, release.data, rng)
+        return replace(self, data_nu=tuple(events[:BINS]), data_nubar=tuple(events[BINS:]))
+
+    def null(self, point: Point) -> Prediction:
+        """Return the prediction (n, 11), (n,) without a signal."""
+        none, sums = np.zeros((point.n, BINS)), np.zeros(point.n)
+        return {"signal_nu": none, "signal_nubar": none, "excess_nu": sums, "excess_nubar": sums}
 
     @property
     def _record(self) -> Mapping[str, Any]:

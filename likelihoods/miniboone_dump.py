@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
@@ -112,3 +114,12 @@ class MiniBooNEDump:
     def log_likelihood(self, prediction: Prediction) -> Array:
         """Return the complete ln probability (n,) of the count."""
         return poisson(self.count, prediction["signal_dump"] + prediction["background_dump"])
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of a count drawn at the prediction (n = 1)."""
+        expected = prediction["signal_dump"][0] + prediction["background_dump"][0]
+        return replace(self, observed=int(rng.poisson(expected)))
+
+    def null(self, point: Point) -> Prediction:
+        """Return the prediction (n,) without a signal, over the point's background."""
+        return {"signal_dump": np.zeros(point.n), "background_dump": point.dump_background}

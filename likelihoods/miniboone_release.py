@@ -33,6 +33,7 @@ _MUONS = np.r_[22:30, 52:60]
 _CHUNK = 32  # points whose matrices stay in the cache
 _LARGEST = 1e100  # events: beyond, ln L is continued as a constant so that nothing overflows
 _CORNER = 1e300
+_DRAWS = 1000  # of a spectrum without negative bins
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +144,23 @@ class AppearanceDensity:
             out[i : i + _CHUNK] = -0.5 * (np.einsum("ni,ni->n", z, z) + self._offset) - ln_root
         out[np.isnan(out) & ~np.isnan(signal).any(axis=1)] = -np.inf
         return out
+
+    def draw(self, signal: Array, data: Array, rng: np.random.Generator) -> Array:
+        """Return electron-like events (22,), none negative, drawn at a signal (1, 22) given the muon data.
+
+        `data` (22,) are the events the density was made for.
+        """
+        s = np.append(np.minimum(signal, _LARGEST), [[0.0]], axis=1)
+        v = self._covariance(s, np.empty((2, 1, _ELECTRON + 1, _ELECTRON + 1)))[0]
+        root = _cholesky(v[None, :_ELECTRON, :_ELECTRON])[0]
+        mean = data - v[_ELECTRON, :_ELECTRON]
+        for _ in range(_DRAWS):
+            events: Array = mean + root @ rng.standard_normal(_ELECTRON)
+            if (events >= 0.0).all():
+                return events
+        raise LikelihoodError(
+            "miniboone", f"{_DRAWS} draws of data had negative or undefined bins", "narrow the priors"
+        )
 
     def _covariance(self, s: Array, work: Array) -> Array:
         """Return V (n, 23, 23), its lower triangle valid, the residual in its last row."""

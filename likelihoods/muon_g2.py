@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -126,3 +126,12 @@ class MuonG2:
         """Return the complete ln density (n,) of the measured difference, per unit of a_mu."""
         error = np.hypot(self.error_observed, prediction["error_delta_a_mu"])
         return gaussian(self.observed, prediction["delta_a_mu"], error)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of a difference drawn at the prediction (n = 1)."""
+        error = np.hypot(self.error_observed, prediction["error_delta_a_mu"][0])
+        return replace(self, delta_a_mu=float(rng.normal(prediction["delta_a_mu"][0], error)))
+
+    def null(self, point: Point) -> Prediction:
+        """Return the prediction (n,) without new physics: the published Standard Model, no contribution."""
+        return {"delta_a_mu": np.zeros(point.n), "error_delta_a_mu": np.zeros(point.n)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self, cast
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from globalfit.likelihoods.flavour_measurements import (
     log_density,
     measurement,
     shipped_forms,
+    simulated,
     with_standard_model,
+    with_values,
 )
 from globalfit.likelihoods.measurements import Vintages
 from globalfit.model import Point
@@ -35,6 +37,8 @@ class RareBDecays:
     mode : {"predict", "likelihood"}
         Predict alone (ln L = 0), or compare: these rates have theory errors of 5 to 25 %, some larger than
         their distance from the data.
+    values : sequence of float, optional
+        Replace the measured values, for instance by simulated ones.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class RareBDecays:
 
     measurement: str = "lhcb-2014-2018"
     mode: Literal["predict", "likelihood"] = "predict"
+    values: tuple[float, ...] | None = None
 
     name: ClassVar[str] = "rare-b-decays"
     needs: ClassVar[tuple[str, ...]] = ("wilson_coefficients",)
@@ -51,7 +56,7 @@ class RareBDecays:
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        measurement("rare_b_decays.toml", self.name, self.measurement)
+        _ = self.measured
         known = ("predict", "likelihood")
         if self.mode not in known:
             raise GlobalfitError(self.name, f"no mode '{self.mode}'", did_you_mean(self.mode, known))
@@ -59,7 +64,8 @@ class RareBDecays:
     @property
     def measured(self) -> Measurement:
         """Values and errors."""
-        return measurement("rare_b_decays.toml", self.name, self.measurement)
+        published = measurement("rare_b_decays.toml", self.name, self.measurement)
+        return with_values(published, self.values, self.name)
 
     @property
     def reference(self) -> str:
@@ -81,3 +87,9 @@ class RareBDecays:
         if self.mode == "predict":
             return np.zeros(len(prediction[RATES[0].name]))
         return log_density(self.measured, RATES, prediction)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of rates drawn at the prediction (n = 1), theory errors included."""
+        if self.mode == "predict":
+            return self
+        return replace(self, values=simulated(self.measured, RATES, prediction, rng))

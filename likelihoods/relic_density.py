@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from scipy.special import log_ndtr
@@ -186,6 +186,23 @@ class RelicDensity:
             ln_probability: Array = log_ndtr((math.log(self.observed) - ln_omega) / sigma)
             return ln_probability
         return gaussian(math.log(self.observed), ln_omega, sigma)
+
+    def simulate(self, prediction: Prediction, rng: np.random.Generator) -> Self:
+        """Return the likelihood of an abundance drawn at the prediction (n = 1), its relative error kept.
+
+        Raises
+        ------
+        GlobalfitError
+            In upper-limit mode, which is no density of data.
+        """
+        if self.mode == "upper-limit":
+            raise GlobalfitError(
+                self.name, "mode = 'upper-limit' is no density of data", "use mode = 'gaussian'"
+            )
+        floor = max(self.error_floor, self.error_ln_observed)
+        sigma = math.hypot(floor, prediction["error_ln_omega_h2"][0])
+        drawn = math.exp(rng.normal(math.log(prediction["omega_h2"][0]), sigma))
+        return replace(self, omega_h2=drawn, error=drawn * self.error_ln_observed)
 
 
 def error_kinetic_decoupling(m_phi: Array, m_eta: Array) -> Array:

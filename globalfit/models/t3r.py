@@ -19,6 +19,7 @@ from globalfit.models import portal as portal_sector
 from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
 from globalfit.models.portal import Leptons, NuclearCharge, Portal, ProductionLeg, Vertex
+from globalfit.models.regions import SHEETS, SIGNS
 from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
 from globalfit.models.t3r_point import T3RPoint
@@ -27,6 +28,7 @@ from globalfit.physics import couplings
 from globalfit.physics.couplings import EtaCharges, Kappa
 from globalfit.physics.direct_detection import NUCLEAR_INPUTS
 from globalfit.priors.shapes import Fixed, LogUniform, SignedLogUniform
+from globalfit.regions import Partition
 
 # Parameters come in groups, one for each sector.
 BREAKING = (
@@ -193,6 +195,11 @@ class T3R:
     def null(self) -> Mapping[str, float]:
         """Parameter values without new physics in b -> s l l: what a pull is measured from."""
         return {parameter.name: 0.0 for parameter in flavour_sector.PARAMETERS[self.flavour]}
+
+    @property
+    def regions(self) -> tuple[Partition, ...]:
+        """Where modes lie: sheets of the relic density about its resonances, signs of Wilson coefficients."""
+        return (*SHEETS, *SIGNS) if self.flavour == "contact" else SHEETS
 
     @property
     def notes(self) -> Mapping[str, str]:

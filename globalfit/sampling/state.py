@@ -13,6 +13,34 @@ RandomState: TypeAlias = tuple[str, np.ndarray[Any, np.dtype[np.uint32]], int, i
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a tempered start leaves to its ensemble.
+
+    Attributes
+    ----------
+    log_evidence, error : float
+        ln Z of this start, and its standard error.
+    stages : int
+        Stages from the prior to the posterior.
+    unique : float
+        Share of distinct particles in its population.
+    proposal : bytes
+        The frozen proposal, see `Proposal.to_bytes`.
+    """
+
+    log_evidence: float
+    error: float
+    stages: int
+    unique: float
+    proposal: bytes
+
+    def words(self) -> dict[str, Any]:
+        """Return all but the proposal, in plain JSON types."""
+        said = {"log_evidence": self.log_evidence, "error": self.error}
+        return said | {"stages": self.stages, "unique": self.unique}
+
+
+@dataclass(frozen=True)
 class State:
     """An ensemble of W walkers after some step; with it a chain goes on bit for bit.
 
@@ -28,6 +56,8 @@ class State:
         State of numpy's MT19937 generator.
     step : int
         Steps done so far.
+    origin : Origin or None
+        Of an ensemble that started tempered; the same at every step.
     """
 
     coords: Array
@@ -35,6 +65,7 @@ class State:
     blobs: Array
     random: RandomState
     step: int = 0
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from globalfit.sampling.mixture import fit_mixture
 from globalfit.sampling.moves import halve, update
 from globalfit.sampling.population import Population as Population
 from globalfit.sampling.proposal import Proposal
-from globalfit.sampling.state import State, random_state
+from globalfit.sampling.state import Origin, State, random_state
 from globalfit.sampling.trial import Cloud, Trial
 
 PARTICLES = 8000
@@ -169,7 +169,14 @@ def tempered_start(
 ) -> State:
     """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
     population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
-    return first_state(posterior, population, walkers, seed, ensemble)
+    origin = Origin(
+        population.log_evidence,
+        population.error_log_evidence,
+        population.stage,
+        population.unique,
+        frozen_proposal(posterior, population).to_bytes(),
+    )
+    return replace(first_state(posterior, population, walkers, seed, ensemble), origin=origin)
 
 
 def components_for(x: Array) -> int:

@@ -62,6 +62,10 @@ class Store(Protocol):
         """Add a block of steps of an ensemble; when this returns they are stored."""
         ...
 
+    def judge(self) -> Verdict:
+        """Judge what is stored as a reader will: every quantity of all walkers."""
+        ...
+
     def finish(self, reason: str) -> None:
         """Write why the run ended."""
         ...
@@ -171,12 +175,13 @@ class Watch:
         self.seen = {k: [np.concatenate(parts)] for k, parts in self.seen.items()}
         self.next_check = check_at(self.common + 1)
         watched = np.hstack([whole[: self.common] for (whole,) in self.seen.values()])
-        self.verdict = _scaled(assess(watched, self.names), self.walkers)
+        ensemble = np.repeat(np.arange(len(self.seen)), len(self.watched))
+        self.verdict = assess(watched, self.names, ensemble=ensemble, walkers=self.walkers)
         if self.total is None and self._enough(self.verdict):
-            self.verdict = assess(self.store.samples(), self.names)
+            self.verdict = self.store.judge()
 
     def _enough(self, verdict: Verdict) -> bool:
-        return verdict.converged and verdict.worst_ess >= (self.wanted or 0)
+        return verdict.finished and verdict.worst_ess >= (self.wanted or 0)
 
     def show(self, finished: str) -> None:
         """Tell how the run is doing."""
@@ -223,10 +228,3 @@ def check_at(steps: int) -> int:
     while check < steps:
         check = CHUNK * math.ceil(check * GROWTH / CHUNK)
     return check
-
-
-def _scaled(verdict: Verdict, walkers: int) -> Verdict:
-    """Return a verdict drawn from some walkers, for all of them."""
-    factor = walkers / verdict.walkers
-    ess = {name: value * factor for name, value in verdict.ess.items()}
-    return Verdict(verdict.steps, walkers, verdict.discard, verdict.tau, ess, verdict.reasons)

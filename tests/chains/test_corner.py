@@ -37,6 +37,7 @@ def made_up(values, scales, *, converged=True, name="made-up", edges=None):
     )  # fmt: skip
     ess = dict.fromkeys((*names, "ln posterior"), float(steps * walkers))
     reasons = () if converged else ("too short",)
+    chain.__dict__["discard"] = 0
     chain.__dict__["verdict"] = Verdict(steps, walkers, 0, dict.fromkeys(ess, 1.0), ess, reasons)
     return chain
 

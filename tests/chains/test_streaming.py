@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from globalfit.chains import Chain, judging, samples
+from globalfit.chains import Chain, histories, samples
 from globalfit.chains import chain as module
 from globalfit.chains.header import DERIVED_COLUMNS, LIKELIHOOD_COLUMNS, PARAMETER_COLUMNS
 from globalfit.chains.samples import Held, Stored
@@ -93,7 +93,7 @@ def little_memory(monkeypatch):
     monkeypatch.setattr(module, "MEMORY", 1_200_000)
     monkeypatch.setattr(module, "EXACT", 100_000_000)
     monkeypatch.setattr(samples, "PIECE", 100_000)
-    monkeypatch.setattr(judging, "HISTORY", 10_000_000)
+    monkeypatch.setattr(histories, "HISTORY", 10_000_000)
 
 
 def same(one, other):
@@ -130,7 +130,7 @@ def test_a_very_long_chain_is_judged_by_some_of_it(long, little_memory, monkeypa
     """Sixteen of the walkers, every second step; intervals from every third: near the truth."""
     held = summarise(Chain.open(long))
     monkeypatch.setattr(module, "EXACT", 0)
-    monkeypatch.setattr(judging, "HISTORY", 16 * 3000 * 8 * 3 // 2)
+    monkeypatch.setattr(histories, "HISTORY", 16 * 3000 * 8 * 3 // 2)
     chain = Chain.open(long, max_bytes=None)
     assert chain.stride == -(-chain.samples.bytes // 1_200_000) == 3
     found = summarise(chain)
@@ -151,10 +151,10 @@ def test_walkers_that_are_stuck_or_late_are_found_among_all(long, little_memory,
         for name, value in (("chain", 0.3), ("log_prob", -0.5)):
             file["mcmc"][name][:, 7] = value
         file["mcmc/log_prob"][:900, 11] = -1e6
-    monkeypatch.setattr(judging, "FEWEST", 4)
-    monkeypatch.setattr(judging, "HISTORY", 4 * 3000 * 8 * 3)
+    monkeypatch.setattr(histories, "FEWEST", 4)
+    monkeypatch.setattr(histories, "HISTORY", 4 * 3000 * 8 * 3)
     chain = Chain.open(path)
-    followed, lag = judging._followed(chain.samples, 3)
+    followed, lag = histories.followed(chain.samples, 3)
     assert (followed, lag) == ([0, 8, 15, 23], 1)
     assert chain.verdict.discard >= 900
     assert chain.verdict.reasons[0].startswith("1 of 24 walkers never moved")
@@ -226,11 +226,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/sta
 
 MEASURE = """
 import re, sys
-from globalfit.chains import Chain, chain, judging, samples
+from globalfit.chains import Chain, chain, histories, samples
 megabytes = int(sys.argv[2])
 if megabytes:
     chain.MEMORY = chain.EXACT = megabytes << 20
-    judging.HISTORY = samples.PIECE = chain.MEMORY // 2
+    histories.HISTORY = samples.PIECE = chain.MEMORY // 2
 from globalfit.chains.summary import summarise
 import emcee, scipy.fft
 

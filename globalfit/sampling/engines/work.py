@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from globalfit.errors import GlobalfitError, SamplingError
 from globalfit.identity import versions
+from globalfit.posterior import Posterior
 from globalfit.sampling.ensemble import advance
+from globalfit.sampling.moves import component_moves
+from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.start import start
 from globalfit.sampling.state import Block, State
 from globalfit.sampling.tempered import Population, tempered_start
@@ -106,8 +109,17 @@ def carry_out(
     """Return what becomes of a task."""
     if task.state is None:
         return Outcome(task.ensemble, None, first_state(fit, seed, task.ensemble, say))
-    block, state = advance(fit.posterior, task.state, task.steps, stop=stop, seconds=task.seconds)
-    return Outcome(task.ensemble, block, state)
+    origin = task.state.origin
+    moves = None if origin is None else _moves(fit.posterior, origin.proposal)
+    block, state = advance(
+        fit.posterior, task.state, task.steps, stop=stop, seconds=task.seconds, moves=moves
+    )
+    return Outcome(task.ensemble, block, replace(state, origin=origin))
+
+
+@functools.lru_cache(maxsize=64)
+def _moves(posterior: Posterior, proposal: bytes) -> list[tuple[Any, float]]:
+    return component_moves(posterior, Proposal.from_bytes(proposal))
 
 
 def carry_out_elsewhere(spec: Spec, task: Task, worker: str) -> Outcome | Failure | Refusal:

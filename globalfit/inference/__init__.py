@@ -1,0 +1,1 @@
+"""What is inferred beside the chain: evidence, best fit, profile likelihood, calibration."""
