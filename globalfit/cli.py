@@ -9,7 +9,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from globalfit.commands import analysing, building, citing, comparing, exporting, fitting, inference, plugins, reading, running, validating
+from globalfit.commands import (
+    analysing,
+    building,
+    citing,
+    comparing,
+    exporting,
+    fitting,
+    inference,
+    plugins,
+    reading,
+    reporting,
+    running,
+    validating,
+)
 from globalfit.commands.common import say
 from globalfit.errors import FitErrors, GlobalfitError
 
@@ -36,6 +49,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": running.merge,
     "summary": reading.summary,
     "corner": reading.corner,
+    "report": reporting.report,
+    "predict": reporting.predict,
     "leave-one-out": analysing.leave_one_out,
     "tension": analysing.tension,
     "reweight": analysing.reweight,

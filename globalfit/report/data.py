@@ -113,15 +113,14 @@ def _measured(likelihood: Any, prediction: Prediction) -> Iterator[Datum]:
             if observable in prediction:
                 errors = float(table.error_low[i]), float(table.error_high[i])
                 yield Datum(name, observable, float(table.value[i]), *errors)
-    observed = getattr(likelihood, "observed", None)
     for observable in prediction:
         if f"error_{observable}" in prediction and hasattr(likelihood, "error_observed"):
             error = float(likelihood.error_observed)
-            yield Datum(name, observable, float(observed), error, error)
+            yield Datum(name, observable, float(likelihood.observed), error, error)
         if f"error_ln_{observable}" in prediction and hasattr(likelihood, "error_ln_observed"):
             error = max(float(likelihood.error_ln_observed), float(getattr(likelihood, "error_floor", 0.0)))
             if getattr(likelihood, "mode", "gaussian") == "gaussian":
-                yield Datum(name, observable, float(observed), error, error, "log")
+                yield Datum(name, observable, float(likelihood.observed), error, error, "log")
         background = f"background_{observable.removeprefix('signal_')}"
         if observable != background and background in prediction and hasattr(likelihood, "count"):
             count = float(likelihood.count)

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe & Ito, colour-blind safe
 BANDS = ((0, 4, 0.25, "95 %"), (1, 3, 0.5, "68 %"))  # quantiles, opacity
 BINS = 50
+FEW = 30  # bins for some hundred samples
 DRAWN = 40_000  # samples in a corner plot; enough at this size
 WIDE, HIGH = 2.9, 2.2  # inches of a panel
 PIXELS = 1500  # width of a corner plot
-STYLE = {"font.size": 9, "axes.linewidth": 0.8, "svg.hashsalt": "globalfit", "svg.fonttype": "path"}
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.linewidth": 0.8,
+    "svg.hashsalt": "globalfit",
+    "svg.fonttype": "path",
+}
 TITLES = {
     "signal_nu": ("neutrino mode", r"$E_\nu^\mathrm{QE}$ [MeV]"),
     "signal_nubar": ("antineutrino mode", r"$E_\nu^\mathrm{QE}$ [MeV]"),
@@ -102,7 +108,8 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
         samples = chain.get(name, discard=discard, thin=chain.stride)
         span = _span(chain, axis, samples)
         places = _unit(axis, samples)
-        edges = np.linspace(*(float(_unit(axis, np.array([x]))[0]) for x in span), BINS + 1)
+        low, high = _unit(axis, np.array(span))
+        edges = np.linspace(low, high, BINS + 1)
         counts = np.histogram(places, edges)[0] / (len(samples) * (edges[1] - edges[0]))
         highest = float(counts.max()) or 1.0
         centres = _back(axis, 0.5 * (edges[1:] + edges[:-1]))
@@ -122,7 +129,9 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
         if converged:
             low, high = np.quantile(samples, [0.16, 0.84])
             panel.axvspan(low, high, color=BLUE, alpha=0.12, lw=0, label="68 %")
-        panel.axvline(float(axis.place(np.array([best[name]]))[0]), color="black", ls=":", lw=1.0, label="best")
+        panel.axvline(
+            float(axis.place(np.array([best[name]]))[0]), color="black", ls=":", lw=1.0, label="best"
+        )
         if axis.scale == "log":
             panel.set_xscale("log")
         panel.set_xlim(*axis.place(np.array(span)))
@@ -138,22 +147,22 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
 
 def pulls(found: Predictive) -> Drawing:
     """Return the pull of every measured number at the best sample."""
-    rows = found.pulls()
+    rows = found.pulls
     figure = _figure(6.0, 0.7 + 0.28 * len(rows))
     panel = figure.subplots()
     y = np.arange(len(rows))
-    values = np.array([pull for _, _, pull in rows])
+    values = np.array([each.value for each in rows])
     edge = max(3.0, 1.1 * float(np.abs(values[np.isfinite(values)]).max(initial=0.0)))
     for width, alpha in ((2.0, 0.08), (1.0, 0.12)):
         panel.axvspan(-width, width, color=GREY, alpha=alpha, lw=0)
     panel.hlines(y, 0.0, np.clip(values, -edge, edge), color=BLUE, lw=2.0)
     panel.plot(np.clip(values, -edge, edge), y, "o", color=BLUE, ms=5)
     panel.axvline(0.0, color="black", lw=0.8)
-    panel.set_yticks(y, [_plain(f"{each.likelihood}: {each.title}") for each, _, _ in rows])
+    panel.set_yticks(y, [_plain(f"{each.likelihood}: {each.observable}") for each in rows])
     panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.set_xlim(-edge, edge)
     panel.set_xlabel("(prediction − measurement) / error, best sample")
-    alt = "; ".join(f"{each.title} {pull:+.2f}" for each, _, pull in rows)
+    alt = "; ".join(f"{each.observable} {each.value:+.2f}" for each in rows)
     return Drawing("pulls-figure", "Pulls", f"pulls of the best sample: {alt}", figure)
 
 
@@ -170,7 +179,14 @@ def spectrum(found: Predictive, curves: list[Spectrum], *, converged: bool) -> D
             for low, high, alpha, name in BANDS:
                 part = bands[each.observable][[low, high]] / width
                 panel.stairs(
-                    part[1], each.edges, baseline=part[0], fill=True, color=BLUE, alpha=alpha, lw=0, label=name
+                    part[1],
+                    each.edges,
+                    baseline=part[0],
+                    fill=True,
+                    color=BLUE,
+                    alpha=alpha,
+                    lw=0,
+                    label=name,
                 )
         panel.stairs(
             found.best[each.observable] / width, each.edges, color=ORANGE, lw=1.4, label="best sample"
@@ -202,7 +218,8 @@ def spectrum(found: Predictive, curves: list[Spectrum], *, converged: bool) -> D
 def observables(found: Predictive, *, converged: bool) -> Drawing | None:
     """Return the distribution of every scalar observable that is measured or counts events."""
     rows: list[tuple[str, Array, float, Datum | None]] = [
-        (each.title, each.compared(found.draws), float(each.compared(found.best)), each) for each in found.data
+        (each.title, each.compared(found.draws), float(each.compared(found.best)), each)
+        for each in found.data
     ]
     seen = {each.observable for each in found.data if not each.plus}
     rows += [
@@ -216,7 +233,7 @@ def observables(found: Predictive, *, converged: bool) -> Drawing | None:
 
     def draw(panel: Axes, row: tuple[str, Array, float, Datum | None]) -> None:
         title, draws, best, datum = row
-        spread = [float(draws.min()), float(draws.max()), best]
+        spread = [*(float(x) for x in np.quantile(draws, [0.005, 0.995])), best]
         if datum is not None:
             spread += [*datum.interval, datum.value]
         low, high = min(spread), max(spread)
@@ -224,15 +241,17 @@ def observables(found: Predictive, *, converged: bool) -> Drawing | None:
         if datum is not None:
             panel.axvspan(*datum.interval, color=GREEN, alpha=0.2, lw=0, label="measured, ±1σ")
             panel.axvline(datum.value, color=GREEN, lw=1.4)
-        bins = np.linspace(low - margin, high + margin, BINS + 1)
+        bins = np.linspace(low - margin, high + margin, FEW + 1)
         counts = np.histogram(draws, bins)[0]
-        panel.stairs(counts / counts.max(), bins, color=BLUE, fill=True, alpha=0.35, label="posterior predictive")
+        panel.stairs(
+            counts / counts.max(), bins, color=BLUE, fill=True, alpha=0.35, label="posterior predictive"
+        )
         panel.stairs(counts / counts.max(), bins, color=BLUE, lw=1.0)
         panel.axvline(best, color=ORANGE, ls="--", lw=1.2, label="best sample")
         panel.set_xlim(low - margin, high + margin)
         panel.set_ylim(0.0, 1.15)
         panel.set_yticks([])
-        panel.xaxis.get_major_locator().set_params(nbins=4)
+        panel.locator_params(axis="x", nbins=4)
         panel.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
         panel.set_xlabel(_plain(title))
 
@@ -343,13 +362,14 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def drawn(*makers: Callable[[], Drawing | None]) -> Iterator[Drawing | str]:
-    """Yield drawings, or a line where one cannot be drawn: labels may come from any file."""
+def images(
+    *makers: Callable[[], Drawing | None],
+) -> Iterator[tuple[Drawing, tuple[bytes, str]] | str]:
+    """Yield drawings with their images, or a line where one cannot be drawn: labels may come from anywhere."""
     for maker in makers:
         try:
             found = maker()
             if found is not None:
-                found.figure.draw_without_rendering()
-                yield found
+                yield found, found.image()
         except Exception as error:  # a label or number of an unknown file must not cost the page
             yield f"{type(error).__name__}: {error}"

@@ -14,9 +14,9 @@ Node: TypeAlias = ElementTree.Element
 Content: TypeAlias = "Node | str | float | None"
 
 
-def element(name: str, *content: Content, **attributes: str) -> Node:
+def element(tag: str, /, *content: Content, **attributes: str) -> Node:
     """Return an element; ``class_`` stands for class, ``data_value`` for data-value. None is left out."""
-    made = ElementTree.Element(name)
+    made = ElementTree.Element(tag)
     for key, value in attributes.items():
         made.set(key.rstrip("_").replace("_", "-"), printable(value))
     for each in content:
@@ -60,9 +60,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Content]], caption: str) 
     for row in rows:
         first, *rest = row
         body.append(element("tr", element("th", first, scope="row"), *(_cell(each) for each in rest)))
-    made = element(
-        "table", element("caption", caption), element("thead", titles), body, class_="sortable"
-    )
+    made = element("table", element("caption", caption), element("thead", titles), body, class_="sortable")
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 

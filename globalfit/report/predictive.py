@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,20 @@ from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
+from globalfit.likelihood import Prediction
 from globalfit.report.data import Datum, Spectrum, measured, spectra
 
 SAMPLES = 400
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # those of the summary
 BESIDE = ("error_", "sm_", "theory_covariance")  # what stands beside an observable
+
+
+class Pull(NamedTuple):
+    """What a prediction misses a measured number by, in its errors: positive where it is too high."""
+
+    likelihood: str
+    observable: str
+    value: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +37,10 @@ class Predictive:
     ----------
     best, draws : mapping of str to array
         Observables of the best sample, () or (bins,), and of the samples, (n,) or (n, bins).
-    theory : mapping of str to float
-        Theory errors at the best sample, as the likelihoods' ``error_<observable>`` or ``error_ln_``.
+    pulls : tuple of Pull
+        What the best sample leaves, by the likelihoods' own account where they give one.
+    ideal : mapping of str to float
+        The highest ln likelihood that any prediction could have, of the likelihoods that tell it.
     source : mapping of str to str
         The likelihood that predicts an observable.
     data : tuple of Datum
@@ -40,7 +51,8 @@ class Predictive:
 
     best: Mapping[str, Array]
     draws: Mapping[str, Array]
-    theory: Mapping[str, float]
+    pulls: tuple[Pull, ...]
+    ideal: Mapping[str, float]
     source: Mapping[str, str]
     data: tuple[Datum, ...]
     spectra: tuple[Spectrum, ...]
@@ -50,14 +62,6 @@ class Predictive:
     def samples(self) -> int:
         """Number of samples evaluated."""
         return len(next(iter(self.draws.values()))) if self.draws else 0
-
-    def pulls(self) -> list[tuple[Datum, float, float]]:
-        """Return each measured number with the best sample's prediction and its pull."""
-        found = []
-        for each in self.data:
-            predicted = float(each.compared(self.best))
-            found.append((each, predicted, each.pull(predicted, self.theory.get(each.observable, 0.0))))
-        return found
 
     def quantiles(self, name: str) -> Array:
         """Return the quantiles `LEVELS` of an observable, (5,) or (5, bins)."""
@@ -71,7 +75,9 @@ class Predictive:
         for name, source in self.source.items():
             row: dict[str, Any] = {"likelihood": source, "best": self.best[name]}
             if intervals:
-                row |= dict(zip(("low95", "low68", "median", "high68", "high95"), self.quantiles(name), strict=True))
+                row |= dict(
+                    zip(("low95", "low68", "median", "high68", "high95"), self.quantiles(name), strict=True)
+                )
             if (datum := data.get((source, name))) is not None:
                 row["data"] = {"value": datum.value, "low": datum.interval[0], "high": datum.interval[1]}
                 row["data"]["compared_with"] = datum.title
@@ -113,7 +119,8 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
     point = posterior.point(space.columns(space.walker(values)))
     best: dict[str, Array] = {}
     draws: dict[str, Array] = {}
-    theory: dict[str, float] = {}
+    left: list[Pull] = []
+    ideal: dict[str, float] = {}
     source: dict[str, str] = {}
     data: list[Datum] = []
     curves: list[Spectrum] = []
@@ -123,14 +130,29 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
         gap = np.abs(posterior.score(likelihood, prediction, point) - rows[f"ll_{name}"])
         difference = max(difference, float(gap.max()))
         for key, found in prediction.items():
-            if key.startswith("error_"):
-                theory[key.removeprefix("error_").removeprefix("ln_")] = float(np.max(found[0]))
             if not key.startswith(BESIDE) and not math.isnan(float(np.sum(found))):
                 best[key], draws[key], source[key] = found[0], found[1:], name
         known = {key: found for key, found in prediction.items() if key in best or key.startswith("error_")}
-        data += measured(likelihood, known)
+        numbers = measured(likelihood, known)
+        left += _pulls(likelihood, {key: found[:1] for key, found in prediction.items()}, numbers)
+        if isinstance(top := getattr(likelihood, "ideal", None), int | float):
+            ideal[name] = float(top)
+        data += numbers
         curves += spectra(likelihood, known)
-    return Predictive(best, draws, theory, source, tuple(data), tuple(curves), difference)
+    return Predictive(best, draws, tuple(left), ideal, source, tuple(data), tuple(curves), difference)
+
+
+def _pulls(likelihood: Any, prediction: Prediction, numbers: list[Datum]) -> list[Pull]:
+    """Return the pulls at one point: the likelihood's own where it tells, else from its measured numbers."""
+    if callable(own := getattr(likelihood, "pulls", None)):
+        return [Pull(str(likelihood.name), key, float(value[0])) for key, value in own(prediction).items()]
+    found = []
+    for each in numbers:
+        names = [f"error_{each.observable}", f"error_ln_{each.observable}"]
+        theory = next((float(prediction[name][0]) for name in names if name in prediction), 0.0)
+        pull = each.pull(float(each.compared(prediction)[0]), theory)
+        found.append(Pull(each.likelihood, each.title, pull))
+    return found
 
 
 def _rows(chain: Chain, names: tuple[str, ...], most: int, discard: int | None) -> dict[str, Array]:
