@@ -75,7 +75,7 @@ class Drawing:
             if self.dense:
                 self.figure.savefig(buffer, format="png", dpi=min(150.0, PIXELS / width), bbox_inches="tight")
             else:
-                self.figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+                self.figure.savefig(buffer, format="svg", metadata={"Date": None})
         return buffer.getvalue(), "image/png" if self.dense else "image/svg+xml"
 
 
@@ -365,11 +365,11 @@ def _plain(text: str) -> str:
 def images(
     *makers: Callable[[], Drawing | None],
 ) -> Iterator[tuple[Drawing, tuple[bytes, str]] | str]:
-    """Yield drawings with their images, or a line where one cannot be drawn: labels may come from anywhere."""
+    """Yield drawings with their images, or a line where one cannot be drawn: labels come from anywhere."""
     for maker in makers:
         try:
             found = maker()
             if found is not None:
                 yield found, found.image()
-        except Exception as error:  # a label or number of an unknown file must not cost the page
+        except Exception as error:  # a label of an unknown file must not cost the page
             yield f"{type(error).__name__}: {error}"

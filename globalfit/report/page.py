@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
 from globalfit import __version__
 from globalfit.analysis.pushback import Violation, violations
@@ -31,6 +32,7 @@ from globalfit.report.markup import Node, add, data_uri, element, listing, rende
 from globalfit.report.predictive import SAMPLES, Predictive, predict
 
 AGREE = 1e-6  # ln L found again
+Figured: TypeAlias = "tuple[Drawing, tuple[bytes, str]] | str"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def report(
     return Report(chain, summary, found, predictive, missing)
 
 
-def drawings(found: Report) -> Iterator[tuple[Drawing, tuple[bytes, str]] | str]:
+def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
     makers: list[Callable[[], Drawing | None]] = [
@@ -108,10 +110,10 @@ def drawings(found: Report) -> Iterator[tuple[Drawing, tuple[bytes, str]] | str]
     return images(*makers)
 
 
-def page(found: Report) -> str:
-    """Return the HTML page of a report."""
+def page(found: Report, figures: Sequence[Figured]) -> str:
+    """Return the HTML page of a report with its figures, those of `drawings`."""
     chain, summary = found.chain, found.summary
-    early, late, failed = _figures(found)
+    early, late, failed = _figures(figures)
     style, script = (
         files("globalfit.report").joinpath(f"page.{kind}").read_text(encoding="utf-8")
         for kind in ("css", "js")
@@ -125,7 +127,7 @@ def page(found: Report) -> str:
         element("title", f"{chain.path.name}: globalfit report"),
         _raw("style", style),
     )
-    known = summary.model.startswith("t3r-")
+    known = summary.model.startswith("t3r-") and any(row["name"] == "vev" for row in chain.parameters)
     parts = [
         sections.limits(found.violations, known),
         sections.fitted(chain, summary),
@@ -164,14 +166,15 @@ def write(found: Report, output: Path, *, pdf: Path | None = None, overwrite: bo
         If a file exists and `overwrite` is false, has no folder or another suffix, or cannot be written.
     """
     check_outputs(found.chain.path, output, pdf, overwrite=overwrite)
-    text = page(found)
+    figures = list(drawings(found))
+    text = page(found, figures)
     with replacing(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     if pdf is not None:
-        write_pdf(found, pdf)
+        write_pdf(found.chain.path.name, figures, pdf)
 
 
-def write_pdf(found: Report, output: Path) -> None:
+def write_pdf(title: str, figures: Sequence[Figured], output: Path) -> None:
     """Write every figure on a page of a PDF.
 
     Raises
@@ -183,9 +186,9 @@ def write_pdf(found: Report, output: Path) -> None:
     from matplotlib.backends.backend_pdf import PdfPages
 
     with replacing(output) as temporary, mpl.rc_context(STYLE):
-        about = {"Title": found.chain.path.name, "Creator": f"globalfit {__version__}"}
+        about = {"Title": title, "Creator": f"globalfit {__version__}"}
         with PdfPages(temporary, metadata=about) as pages:
-            for each in drawings(found):
+            for each in figures:
                 if not isinstance(each, str):
                     pages.savefig(each[0].figure, bbox_inches="tight")
 
@@ -199,12 +202,12 @@ def check_outputs(chain: Path, output: Path, pdf: Path | None, *, overwrite: boo
     refuse([path for path, _ in wanted], chain, overwrite=overwrite)
 
 
-def _figures(found: Report) -> tuple[list[Node], list[Node], list[str]]:
+def _figures(figures: Sequence[Figured]) -> tuple[list[Node], list[Node], list[str]]:
     """Return the sections of corner plot and marginals, the figures of the predictive, and what failed."""
     early: list[Node] = []
     late: list[Node] = []
     failed: list[str] = []
-    for each in drawings(found):
+    for each in figures:
         if isinstance(each, str):
             failed.append(each)
             continue

@@ -41,7 +41,11 @@ def verdict(summary: Summary) -> Node:
 def limits(found: Sequence[Violation], checked: bool) -> Node:
     """Return the limits that the best sample violates though they are not in the fit."""
     if not found:
-        said = "None of the limits checked." if checked else "No limits are known for this model."
+        said = (
+            "The best sample violates none of the limits that are checked."
+            if checked
+            else "Not checked: the known limits need the scale V of a U(1)_T3R model, which this fit has not."
+        )
         return section("limits", "Limits outside the fit", element("p", said))
     rows = [
         (each.title, each.predicted, each.limit, f"{each.factor:.3g} times", each.citation) for each in found
@@ -62,7 +66,9 @@ def limits(found: Sequence[Violation], checked: bool) -> Node:
 def fitted(chain: Chain, summary: Summary) -> Node:
     """Return model, data and what to cite."""
     model = chain.resolved.get("model", {})
-    options = ", ".join(f"{key} = {value}" for key, value in model.items() if key != "name")
+    options = ", ".join(
+        f"{key} = {value}" for key, value in model.items() if key != "name" and value is not None
+    )
     said = element("p", element("strong", summary.model or "unknown model"), f" {options}")
     add(said, f"; data as of {summary.as_of}." if summary.as_of else ".")
     made = section("fit", "Fit, data and citations", said)
