@@ -16,7 +16,7 @@ from globalfit.analysis.pushback import Violation, violations
 from globalfit.chains.chain import Chain
 from globalfit.chains.export.writing import refuse, replacing
 from globalfit.chains.summary import Summary, summarise
-from globalfit.errors import ChainError, FitErrors, GlobalfitError
+from globalfit.errors import ChainError, GlobalfitError
 from globalfit.report import sections
 from globalfit.report.figures import (
     STYLE,
@@ -88,8 +88,8 @@ def report(
         from globalfit.analysis.rebuilt import fit_of
 
         predictive = predict(chain, fit_of(chain, folder), samples=samples, discard=summary.discard)
-    except (GlobalfitError, FitErrors) as error:
-        missing = str(error)
+    except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
+        missing = "; ".join(str(error).splitlines())
     return Report(chain, summary, found, predictive, missing)
 
 
