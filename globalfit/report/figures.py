@@ -17,6 +17,7 @@ from globalfit.chains.chain import Chain
 from globalfit.chains.export.arviz import SHAPES
 from globalfit.errors import GlobalfitError
 from globalfit.report.data import Datum, Spectrum
+from globalfit.report.markup import printable
 from globalfit.report.predictive import Predictive
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
         panel.set_ylim(0.0, 1.15)
         panel.set_yticks([])
         axis.dress(panel.xaxis, *axis.place(np.array(span)), labelled=True)
-        panel.set_xlabel(axis.caption(*span))
+        panel.set_xlabel(printable(axis.caption(*span)))
 
     figure = _grid(list(chain.names), draw, stamped=not converged)
     alt = f"one panel for each of {', '.join(chain.names)}: posterior, prior and highest likelihood"
@@ -359,7 +360,7 @@ def _prior_density(chain: Chain, axis: Axis, x: Array) -> Array | None:
 
 def _plain(text: str) -> str:
     """Return a text in which matplotlib sees no formula."""
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def images(

@@ -1,4 +1,4 @@
-"""The page: well formed, self-contained, safe, honest; from the chain alone; in a browser where there is one."""
+"""The page: well formed, self-contained, safe, honest; from the chain alone; in a browser if there is one."""
 
 from __future__ import annotations
 
@@ -242,6 +242,7 @@ def hostile(folder):
     )
 
 
+@pytest.mark.filterwarnings("ignore:Glyph 27")
 def test_a_hostile_chain_injects_nothing(tmp_path):
     text = made(hostile(tmp_path), samples=10)
     read = check(text)

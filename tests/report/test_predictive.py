@@ -36,7 +36,7 @@ def test_samples_evaluated_again_are_those_of_the_chain(found):
 
 
 def test_bands_are_quantiles_bin_by_bin(found):
-    chain, predictive = found
+    predictive = found[1]
     spectra = predictive.draws["signal_nu"]
     assert spectra.shape == (100, 11)
     np.testing.assert_allclose(spectra[:, :9].sum(axis=1), predictive.draws["excess_nu"], rtol=1e-12)
