@@ -66,7 +66,8 @@ def assemble(
     space = parameters.space()
     sampled = {parameter.name: parameter for parameter in space.sampled}
     remarks = check_scope(sampled, space.fixed, model.ranges, problems)
-    remarks += check_limits(sampled, space.fixed, getattr(model, "limits", {}), problems)
+    if limits := getattr(model, "limits", None):
+        remarks += check_limits(sampled, space.fixed, limits(space.fixed), problems)
     check_settings(table.sampler, space, problems)
     problems.stop()
     trial = model.point(space.columns(space.draw(3, np.random.default_rng(0))))

@@ -72,6 +72,7 @@ build = typer.Typer(help="Build the shipped tables anew.", no_args_is_help=True)
 app.add_typer(build, name="build")
 build.command("flavour")(building.build_flavour)
 build.command("beam")(building.build_beam)
+build.command("dark-matter")(building.build_dark_matter)
 
 
 @app.callback(invoke_without_command=True)

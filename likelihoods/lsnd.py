@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction, Published
-from globalfit.likelihoods.measurements import Vintages, record
+from globalfit.likelihoods.measurements import Recorded, Vintages, record
 from globalfit.model import Point
 from globalfit.parameters import Parameter
 from globalfit.priors.shapes import Fixed
 from globalfit.statistics import gaussian, upper_limit
 
-FILE = "lsnd.toml"
 _Z_90 = 1.6448536269514722  # standard deviations of a one-sided limit at 90 %, as in `upper_limit`
 
 
 @dataclass(frozen=True)
-class LSND:
+class LSND(Recorded):
     """Correlated excess between 20 and 60 MeV: a Gaussian in f_n times the predicted showers.
 
     A photon or an electron pair is no neutron: the signal enters the excess only where the scattering frees
@@ -59,11 +58,12 @@ class LSND:
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("lsnd_neutron_fraction", "", "f_n", Fixed(0.01)),
     )
+    file: ClassVar[str] = "lsnd.toml"
     version: ClassVar[str] = "1"
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        record(FILE, self.measurement, self.name)
+        record(self.file, self.measurement, self.name)
         if not 0.0 <= self.error_flux < math.inf:
             problem = f"'error_flux' is {self.error_flux}"
             raise GlobalfitError(self.name, problem, "give a finite relative error, not below 0")
@@ -71,20 +71,6 @@ class LSND:
             raise GlobalfitError(self.name, f"'excess' is {self.excess}", "give a finite number of events")
         if self.error is not None and not 0.0 < self.error < math.inf:
             raise GlobalfitError(self.name, f"'error' is {self.error}", "give a finite number above 0")
-
-    @property
-    def _record(self) -> Mapping[str, Any]:
-        return record(FILE, self.measurement, self.name)
-
-    @property
-    def reference(self) -> str:
-        """Citation of the measurement."""
-        return str(self._record["citation"])
-
-    @property
-    def data(self) -> tuple[str, ...]:
-        """Identifiers of the data."""
-        return tuple(self._record["data"])
 
     @property
     def observed(self) -> float:

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -44,6 +44,28 @@ def table(file: str) -> Mapping[str, Array]:
 def matrix(file: str) -> Array:
     """Return the matrix in ``data/<file>``: ``#`` comments, then its rows."""
     return readonly([[float(cell) for cell in row.split(",")] for row in _lines(file)])
+
+
+class Recorded:
+    """What likelihoods share whose numbers stand in one record: the record, its citation, its data."""
+
+    name: ClassVar[str]
+    file: ClassVar[str]
+    measurement: str
+
+    @property
+    def _record(self) -> Mapping[str, Any]:
+        return record(self.file, self.measurement, self.name)
+
+    @property
+    def reference(self) -> str:
+        """Citation of the measurement."""
+        return str(self._record["citation"])
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Identifiers of the data."""
+        return tuple(self._record["data"])
 
 
 class Vintages:

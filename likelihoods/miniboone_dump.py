@@ -5,24 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
 from globalfit.likelihood import Prediction, Published
-from globalfit.likelihoods.measurements import Vintages, record
+from globalfit.likelihoods.measurements import Recorded, Vintages, record
 from globalfit.model import Point
 from globalfit.parameters import Parameter
 from globalfit.priors.shapes import LogNormal
 from globalfit.statistics import poisson
 
-FILE = "miniboone_dump.toml"
-
 
 @dataclass(frozen=True)
-class MiniBooNEDump:
+class MiniBooNEDump(Recorded):
     """Electron-like events of the beam-dump run, 200 < E_nu^QE < 1250 MeV: Poisson.
 
     Without target and horn the flux from charged mesons falls by a factor that simulation knows to about
@@ -51,30 +49,17 @@ class MiniBooNEDump:
 
     name: ClassVar[str] = "miniboone-dump"
     needs: ClassVar[tuple[str, ...]] = ("signal_dump_charged", "signal_dump_neutral")
+    file: ClassVar[str] = "miniboone_dump.toml"
     version: ClassVar[str] = "1"
     vintages = Vintages()
 
     def __post_init__(self) -> None:
-        record(FILE, self.measurement, self.name)
+        record(self.file, self.measurement, self.name)
         if self.observed is not None and not (self.observed >= 0 and float(self.observed).is_integer()):
             problem = f"'observed' is {self.observed}"
             raise GlobalfitError(self.name, problem, "give a whole number not below 0")
         if self.flux_ratio is not None and not 0.0 < self.flux_ratio < math.inf:
             raise GlobalfitError(self.name, f"'flux_ratio' is {self.flux_ratio}", "give a number above 0")
-
-    @property
-    def _record(self) -> Mapping[str, Any]:
-        return record(FILE, self.measurement, self.name)
-
-    @property
-    def reference(self) -> str:
-        """Citation of the measurement."""
-        return str(self._record["citation"])
-
-    @property
-    def data(self) -> tuple[str, ...]:
-        """Identifiers of the data."""
-        return tuple(self._record["data"])
 
     @property
     def count(self) -> int:

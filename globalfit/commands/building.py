@@ -27,13 +27,32 @@ def build_flavour(
     say(f"wrote {output}")
 
 
-def build_beam(
-    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("beam_tables.h5"),
-    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**17,
+def build_dark_matter(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path(
+        "dark_matter_tables.h5"
+    ),
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**16,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
     debug: Debug = False,
 ) -> None:
-    """Compute the tables of the beam experiments, from mesons to bins (half an hour)."""
+    """Compute the tables of the dark-matter portals, from mesons to bins (a quarter of an hour)."""
+    from globalfit.build.dark_matter import build_dark_matter_tables
+    from globalfit.errors import ModelError
+
+    if output.exists() and not overwrite:
+        raise ModelError(str(output), "exists", "choose another -o, or --overwrite")
+    with bars() as show:
+        build_dark_matter_tables(output, show, n=mesons)
+    say(f"wrote {output}")
+
+
+def build_beam(
+    output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("beam_tables.h5"),
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**18,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
+    debug: Debug = False,
+) -> None:
+    """Compute the tables of the beam experiments, from mesons to bins (ten minutes)."""
     from globalfit.build.beam import build_tables
     from globalfit.errors import ModelError
 

@@ -2,7 +2,8 @@
 
 A long-lived X is made in M -> l nu X and turns into a photon on a nucleus, X N -> gamma N. What is exchanged
 is A' for a scalar or pseudoscalar X unless ``m_mediator`` is given, and a scalar of that mass for a vector X.
-X is taken to live long enough to reach every detector. Conventions: docs/physics/beam.md.
+X lives for ever unless the option ``lifetime`` says that it decays by its coupling to leptons. Conventions:
+docs/physics/beam.md.
 """
 
 from __future__ import annotations
@@ -18,27 +19,45 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import ModelError
+from globalfit.models import dark_matter_portal
+from globalfit.models.dark_matter_portal import DarkSignal
 from globalfit.models.mediators import MediatorPoint
-from globalfit.parameters import Parameter, Prior
-from globalfit.physics.beam import prediction
+from globalfit.parameters import Parameter, Prior, Quantity
+from globalfit.physics.beam import lifetime, prediction
 from globalfit.physics.beam.channels import CHANNELS, HIGHEST_X, LOWEST_X
-from globalfit.physics.beam.prediction import LongLived, Masses
-from globalfit.priors.shapes import Fixed, LogUniform
+from globalfit.physics.beam.events import survival
+from globalfit.physics.beam.prediction import LEPTONS, LongLived, Masses
+from globalfit.priors.shapes import Fixed, LogNormal, LogUniform
 
 if TYPE_CHECKING:
     from globalfit.models.t3r import T3R
 
-Portal: TypeAlias = Literal["none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"]
+Portal: TypeAlias = Literal[
+    "none",
+    "long-lived-scalar",
+    "long-lived-pseudoscalar",
+    "long-lived-vector",
+    "dark-matter-single",
+    "dark-matter-double",
+    "predicted",
+]
 NuclearCharge: TypeAlias = Literal["Z", "A", "quark"]
 Vertex: TypeAlias = Literal["doubled", "single"]
-ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant"]
+ProductionLeg: TypeAlias = Literal["lepton", "meson", "contact", "gauge-invariant", "neutral"]
 Leptons: TypeAlias = Literal["mu", "e", "e+mu"]
+Lifetime: TypeAlias = Literal["infinite", "leptons"]
 
 LONG_LIVED = (
     Parameter("m_x", "MeV", "m_X", Fixed(1.0)),
     Parameter("portal_coupling", "MeV^-1", r"g_\mu g_n \lambda"),
-    Parameter("g_x", "", "g_X"),  # of X to the lepton alone: only limits on its production read it
+    Parameter("g_x", "", "g_X"),  # of X to the lepton alone: limits on its production and its lifetime
+    # normalisations of the flux relative to the one of the tables
+    Parameter("flux_pi", "", r"\phi_\pi", Fixed(1.0)),
+    Parameter("flux_k", "", r"\phi_K", Fixed(1.0)),
+    Parameter("flux_k_minus", "", r"\phi_{K^-}/\phi_{K^+}", Fixed(1.0)),
 )
+DERIVED = (Quantity("survival_x", "", r"P_X"),)
+TYPICAL = 541.0, 500.0  # m, MeV: way and energy of `survival_x`
 APRIME = Parameter("m_mediator", "MeV", r"m_\mathrm{med}", Fixed(0.0))  # 0: it is A'
 SCALAR = Parameter("m_mediator", "MeV", r"m_\mathrm{med}")
 PARAMETERS: Mapping[Portal, tuple[Parameter, ...]] = {
@@ -46,12 +65,17 @@ PARAMETERS: Mapping[Portal, tuple[Parameter, ...]] = {
     "long-lived-scalar": (*LONG_LIVED, APRIME),
     "long-lived-pseudoscalar": (*LONG_LIVED, APRIME),
     "long-lived-vector": (*LONG_LIVED, SCALAR),
+    **dark_matter_portal.PARAMETERS,  # type: ignore[dict-item]
 }
 RANGES: dict[str, Prior] = {
     "m_x": LogUniform(0.5, 100.0),
     "portal_coupling": LogUniform(1e-10, 1e-7),
     "m_mediator": LogUniform(10.0, 1000.0),
     "g_x": LogUniform(1e-7, 1e-2),
+    "flux_pi": LogNormal(1.0, 0.1),
+    "flux_k": LogNormal(1.0, 0.25),
+    "flux_k_minus": LogNormal(1.0, 0.5),
+    **dark_matter_portal.RANGES,
 }
 NOTES: Mapping[Portal, Mapping[str, str]] = {
     "none": {},
@@ -62,15 +86,28 @@ NOTES: Mapping[Portal, Mapping[str, str]] = {
         }
         for portal in ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
     },
+    **dark_matter_portal.NOTES,  # type: ignore[dict-item]
 }
 
 
-def limits(portal: Portal) -> Mapping[str, tuple[float, float]]:
-    """Return the masses in MeV that the tables cover, {parameter: (low, high)}."""
+def limits(portal: Portal, fixed: Mapping[str, float]) -> Mapping[str, tuple[float, float]]:
+    """Return the masses in MeV that the tables cover, {parameter: (low, high)}.
+
+    Parameters
+    ----------
+    portal : str
+    fixed : mapping of str to float
+        Values that a fit fixes: with ``m_mediator`` at 0 it is A' whose mass the tables have to cover.
+    """
     if portal == "none":
         return {}
-    low, high = LongLived(portal.removeprefix("long-lived-"), tables()).mediators
-    return {"m_x": (LOWEST_X, HIGHEST_X), "m_mediator": (low, high)}
+    if portal in dark_matter_portal.PORTALS:
+        return dark_matter_portal.LIMITS[portal]
+    covered = LongLived(portal.removeprefix("long-lived-"), tables()).mediators
+    found = {"m_x": (LOWEST_X, HIGHEST_X), "m_mediator": covered}
+    if portal != "long-lived-vector" and fixed.get("m_mediator") == 0.0:
+        found["m_aprime"] = covered
+    return found
 
 
 def long_lived(model: T3R) -> LongLived:
@@ -112,6 +149,16 @@ class PortalPoint(MediatorPoint):
         """Process and conventions of the portal; a model returns `long_lived` of its options."""
         raise NotImplementedError
 
+    @property
+    def lifetime(self) -> Lifetime:
+        """What X decays by; a model returns its option."""
+        return "infinite"
+
+    @property
+    def dark_signal(self) -> DarkSignal | None:
+        """Events of a dark-matter portal, which a model returns for those."""
+        return None
+
     @cached_property
     def m_exchanged(self) -> Array:
         """Mass of what is exchanged with the nucleus (n,) in MeV: ``m_mediator``, or A' where that is 0."""
@@ -142,11 +189,15 @@ class PortalPoint(MediatorPoint):
     @cached_property
     def signal_dump_charged(self) -> Array:
         """MiniBooNE with the beam on the dump, X from charged mesons (n,), E_nu^QE below 1250 MeV."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "charged")[:, 0]
         return self._events("signal_dump")[:, 0]
 
     @cached_property
     def signal_dump_neutral(self) -> Array:
-        """The same from neutral mesons (n,): none in these portals."""
+        """The same from neutral mesons (n,): none in the long-lived portals."""
+        if self.dark_signal is not None:
+            return self.dark_signal.events("signal_dump", "neutral")[:, 0]
         return np.zeros_like(self.signal_dump_charged)
 
     @cached_property
@@ -173,11 +224,37 @@ class PortalPoint(MediatorPoint):
     def _masses(self) -> Masses:
         return Masses(self.setup, self.m_x, self.m_exchanged)
 
+    @cached_property
+    def width_x(self) -> Array:
+        """Width of X (n,) in MeV from its coupling to leptons, g_x."""
+        return lifetime.width(self.setup.process, self.m_x, self.g_x, LEPTONS[self.setup.leptons])
+
+    @cached_property
+    def survival_x(self) -> Array:
+        """Share of X of 500 MeV that travel the 541 m to MiniBooNE (n,); 0 if heavier.
+
+        Of an X that decays by g_x alone, whatever the option ``lifetime``: where it is not near 1, an
+        infinite lifetime is not consistent.
+        """
+        way, energy = TYPICAL
+        return survival(self.m_x, self.width_x, way, np.array([energy]))[:, 0]
+
+    @cached_property
+    def _scales(self) -> Mapping[str, Array]:
+        pi, k = self.flux_pi, self.flux_k
+        return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
+
     def _events(self, quantity: str) -> Array:
-        per_unit = prediction.events(self._masses, quantity)
+        if self.dark_signal is not None:
+            return self.dark_signal.events(quantity)
+        loss = self.m_x * self.width_x if self.lifetime == "leptons" else None
+        per_unit = prediction.events(self._masses, quantity, self._scales, loss)
         return np.asarray(per_unit * (self.portal_coupling**2)[:, None])
 
     def _branching_ratio(self, channel: str) -> Array:
+        if self.dark_signal is not None:
+            return self.dark_signal.branching_ratio(channel)
         setup, coupling = self.setup, self.g_x
-        (found,) = (each for each in CHANNELS if each.name == channel)
+        meson, lepton = channel.split("_")
+        found = next(each for each in CHANNELS if (each.meson, each.lepton) == (meson, lepton))
         return prediction.branching_ratio(setup, found, self.m_x) * coupling**2

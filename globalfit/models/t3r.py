@@ -18,7 +18,7 @@ from globalfit.models import flavour as flavour_sector
 from globalfit.models import portal as portal_sector
 from globalfit.models.flavour import Flavour
 from globalfit.models.mediators import mediator_quantities
-from globalfit.models.portal import Leptons, NuclearCharge, Portal, ProductionLeg, Vertex
+from globalfit.models.portal import Leptons, Lifetime, NuclearCharge, Portal, ProductionLeg, Vertex
 from globalfit.models.regions import SHEETS, SIGNS
 from globalfit.models.resonance import ResonanceRatio
 from globalfit.models.ridge import MuonG2Ridge
@@ -97,16 +97,19 @@ class T3R:
         Z, A' and phi' exchange follow.
     nuclear_inputs : str
         Quark contents of the nucleon for direct detection, a set of `physics.direct_detection`.
-    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector"}
+    portal : {"none", "long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector", \
+"dark-matter-single", "dark-matter-double", "predicted"}
         What makes events in MiniBooNE and LSND.
     vertex : {"doubled", "single"}
         What "+ h.c." of the real term (lambda/4) phi F'F means: counted twice or once, a quarter of the rate.
     nuclear_charge : {"Z", "A", "quark"}
         Charge of a nucleus under the mediator: protons, nucleons, or up quarks.
-    production_leg : {"lepton", "meson", "contact", "gauge-invariant"}
-        What radiates a vector X.
+    production_leg : {"lepton", "meson", "contact", "gauge-invariant", "neutral"}
+        What radiates a vector X, or V1 of dark matter; "neutral", for V1 alone, is pi0, eta -> gamma V1.
     leptons : {"mu", "e", "e+mu"}
         Leptons beside which X is made, with one coupling.
+    lifetime : {"infinite", "leptons"}
+        Whether a long-lived X reaches every detector, or decays on its way by its coupling g_x to `leptons`.
 
     Raises
     ------
@@ -126,6 +129,7 @@ class T3R:
     nuclear_charge: NuclearCharge = "Z"
     production_leg: ProductionLeg = "lepton"
     leptons: Leptons = "mu"
+    lifetime: Lifetime = "infinite"
 
     name: ClassVar[str] = "t3r"
     reference: ClassVar[str] = "Dutta, Ghosh, Kumar, Phys. Rev. D 100 (2019) 075028, arXiv:1905.02692"
@@ -141,6 +145,7 @@ class T3R:
             ("nuclear_charge", self.nuclear_charge, get_args(NuclearCharge)),
             ("production_leg", self.production_leg, get_args(ProductionLeg)),
             ("leptons", self.leptons, get_args(Leptons)),
+            ("lifetime", self.lifetime, get_args(Lifetime)),
         ):
             if value not in known:
                 raise ModelError(self.name, f"no {option} '{value}'", did_you_mean(str(value), known))
@@ -167,10 +172,12 @@ class T3R:
         known = RANGES | flavour_sector.RANGES | portal_sector.RANGES
         return {name: prior for name, prior in known.items() if name in own}
 
-    @property
-    def limits(self) -> Mapping[str, tuple[float, float]]:
-        """Values beyond which the model predicts nothing, {parameter: (low, high)}: ln L is -inf there."""
-        return portal_sector.limits(self.portal)
+    def limits(self, fixed: Mapping[str, float]) -> Mapping[str, tuple[float, float]]:
+        """Return the values beyond which the model predicts nothing, {parameter: (low, high)}.
+
+        ln L is -inf there. `fixed` are the values that a fit fixes.
+        """
+        return portal_sector.limits(self.portal, fixed)
 
     @property
     def derived(self) -> tuple[Quantity, ...]:
@@ -181,7 +188,8 @@ class T3R:
         )  # fmt: skip
         other = "mu" if lepton == "e" else "e"  # it couples through kinetic mixing alone
         kept = (each for each in COUPLINGS if each.name not in (f"y_{other}", f"g_{other}_axial"))
-        return (*kept, *mediator_quantities(CHANNELS_APRIME, channels_phi))
+        beam = () if self.portal == "none" else portal_sector.DERIVED
+        return (*kept, *mediator_quantities(CHANNELS_APRIME, channels_phi), *beam)
 
     @property
     def coordinates(self) -> Mapping[str, Mapping[str, Coordinate]]:

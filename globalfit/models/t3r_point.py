@@ -10,8 +10,10 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import M_C, M_D, M_E, M_MU, M_S, M_U
+from globalfit.models.dark_matter_portal import PORTALS as DARK_MATTER
+from globalfit.models.dark_matter_portal import DarkSignal
 from globalfit.models.flavour import wilson_coefficients
-from globalfit.models.portal import PortalPoint, long_lived
+from globalfit.models.portal import Lifetime, PortalPoint, long_lived
 from globalfit.physics import couplings, decays, direct_detection
 from globalfit.physics.beam.prediction import LongLived
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
@@ -120,6 +122,11 @@ class T3RPoint(PortalPoint):
     def g_d_vector(self) -> Array:
         """Vector coupling of A' to d quarks (n,), kinetic mixing included."""
         return self._vector("d")
+
+    @cached_property
+    def g_s_vector(self) -> Array:
+        """Vector coupling of A' to s quarks (n,), kinetic mixing included."""
+        return self._vector("s")
 
     @cached_property
     def g_p(self) -> Array:
@@ -239,10 +246,20 @@ class T3RPoint(PortalPoint):
 
     # --- beam experiments
 
+    @cached_property
+    def dark_signal(self) -> DarkSignal | None:
+        """Events of a dark-matter portal; None in the others."""
+        return DarkSignal(self) if self.model.portal in DARK_MATTER else None
+
     @property
     def setup(self) -> LongLived:
         """Process and conventions of the portal, by the model's options."""
         return long_lived(self.model)
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """What X decays by, an option of the model."""
+        return self.model.lifetime
 
     # --- charges of the variant
 

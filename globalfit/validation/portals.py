@@ -22,6 +22,9 @@ REST = {
     "m_nus": 10.0,
     "epsilon": 0.0,
     "g_x": 0.0,
+    "flux_pi": 1.0,
+    "flux_k": 1.0,
+    "flux_k_minus": 1.0,
 }
 
 WHY_COUPLING = (

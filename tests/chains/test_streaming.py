@@ -130,8 +130,8 @@ def test_a_very_long_chain_is_judged_by_some_of_it(long, little_memory, monkeypa
     """Sixteen of the walkers, every second step; intervals from every third: near the truth."""
     held = summarise(Chain.open(long))
     monkeypatch.setattr(module, "EXACT", 0)
-    monkeypatch.setattr(histories, "HISTORY", 16 * 3000 * 8 * 3 // 2)
     chain = Chain.open(long, max_bytes=None)
+    monkeypatch.setattr(histories, "HISTORY", 16 * 3000 * 8 * (1 + len(chain.quantities)) // 2)
     assert chain.stride == -(-chain.samples.bytes // 1_200_000) == 3
     found = summarise(chain)
     assert (found.steps, found.walkers, found.converged) == (3000, 24, True)
@@ -140,7 +140,8 @@ def test_a_very_long_chain_is_judged_by_some_of_it(long, little_memory, monkeypa
         assert row.high95 - row.low95 == pytest.approx(2 * 1.96, rel=0.05)
         assert row.best == other.best
     for row in found.rows:
-        assert row.tau == pytest.approx((1 + RHO) / (1 - RHO), rel=0.2)
+        # that of the slowest of four ensembles, from four walkers each
+        assert 0.8 < row.tau * (1 - RHO) / (1 + RHO) < 1.5
         assert row.ess == pytest.approx((3000 - found.discard) * 24 / row.tau)
 
 
@@ -239,7 +240,7 @@ def peak():  # of this image alone: the maximum of getrusage counts the parent t
 
 before = peak()
 found = summarise(Chain.open(sys.argv[1]))
-assert found.steps and found.converged, found.reasons
+assert found.steps and not found.converged, "one ensemble"
 print(before, peak())
 """
 

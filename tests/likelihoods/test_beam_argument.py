@@ -19,6 +19,7 @@ from globalfit.physics.beam.meson_decays import two_body
 from globalfit.physics.beam.reference import Reference
 
 EXPERIMENTS = Path(__file__).parents[2] / "likelihoods" / "data" / "experiments"
+FLUXES = {"flux_pi": 1.0, "flux_k": 1.0, "flux_k_minus": 1.0}
 MODES = ("nu", "nubar", "dump")
 Signal = tuple[Array, Array, float]  # per unit strength: E_nu^QE in both modes, events on the dump
 
@@ -37,7 +38,7 @@ def neutral() -> Signal:
 
 
 def charged(portal: str, **values: float) -> Signal:
-    columns = {"m_x": 1.0, "m_mediator": 0.0, "portal_coupling": 1e-9, **values}
+    columns = {"m_x": 1.0, "m_mediator": 0.0, "portal_coupling": 1e-9, **FLUXES, **values}
     at = T3RMuon(portal=portal).point({k: np.full(1, v) for k, v in columns.items()})  # type: ignore[arg-type]
     return at.signal_nu[0], at.signal_nubar[0], float(at.signal_dump_charged[0])
 
@@ -89,7 +90,7 @@ def test_the_neutron_of_lsnd_is_missing() -> None:
     strength = events / signal[0][:9].sum()
     columns = {
         "m_x": 1.0, "m_mediator": 0.0, "m_aprime": 49.0, "portal_coupling": 1e-9 * strength**0.5,
-        "lsnd_neutron_fraction": 0.01,
+        "lsnd_neutron_fraction": 0.01, **FLUXES,
     }  # fmt: skip
     at = T3RMuon(portal="long-lived-scalar").point({k: np.full(1, v) for k, v in columns.items()})
     prediction = LSND().predict(at)

@@ -19,12 +19,14 @@ from globalfit.model import probe
 from globalfit.models.t3r import T3RElectron, T3RMuon
 from globalfit.models.t3r_point import T3RPoint
 
+FLUXES = ("flux_pi", "flux_k", "flux_k_minus")
 PORTALS = ("long-lived-scalar", "long-lived-pseudoscalar", "long-lived-vector")
 
 
 def point(model: T3RMuon, **changes: float | list[float]) -> T3RPoint:
     values: dict[str, float | list[float]] = {
         "m_aprime": 49.0, "m_x": 1.0, "portal_coupling": 2.2e-8, "m_mediator": 0.0, "g_x": 1e-3,
+        "flux_pi": 1.0, "flux_k": 1.0, "flux_k_minus": 1.0,
         "dump_flux_ratio": 1 / 34, "dump_background": 8.8, "lsnd_neutron_fraction": 0.01, **changes,
     }  # fmt: skip
     n = max(np.size(value) for value in values.values())
@@ -84,9 +86,11 @@ def test_the_mediator_is_aprime_unless_given() -> None:
     own, given = point(scalar()), point(scalar(), m_aprime=200.0, m_mediator=49.0)
     np.testing.assert_array_equal(own.signal_nu, given.signal_nu)
     vector = T3RMuon(portal="long-lived-vector")
-    assert probe(vector, ("signal_nu",))["signal_nu"] == {"m_x", "m_mediator", "portal_coupling"}
+    assert probe(vector, ("signal_nu",))["signal_nu"] == {
+        "m_x", "m_mediator", "portal_coupling", *FLUXES
+    }  # fmt: skip
     assert probe(scalar(), ("signal_nu",))["signal_nu"] == {
-        "m_x", "m_mediator", "m_aprime", "portal_coupling"
+        "m_x", "m_mediator", "m_aprime", "portal_coupling", *FLUXES
     }  # fmt: skip
 
 
@@ -172,3 +176,20 @@ def test_unknown_options_are_refused(option: str, value: str, message: str) -> N
     with pytest.raises(ModelError) as error:
         T3RMuon(**{option: value})  # type: ignore[arg-type]
     assert str(error.value).startswith(message)
+
+
+def test_flux_nuisances_and_lifetime() -> None:
+    plain = point(scalar(), m_x=60.0)  # kaons alone
+    np.testing.assert_allclose(point(scalar(), m_x=60.0, flux_k=1.3).signal_nu, 1.3 * plain.signal_nu)
+    np.testing.assert_array_equal(point(scalar(), m_x=60.0, flux_pi=2.0).signal_nu, plain.signal_nu)
+    more = point(scalar(), m_x=60.0, flux_k_minus=2.0)
+    assert np.all(more.signal_nubar > plain.signal_nubar)
+    mortal = point(scalar(lifetime="leptons"), m_x=60.0, g_x=[1e-7, 1e-4, 1e-3])
+    shares = mortal.signal_nu.sum(axis=1) / plain.signal_nu.sum()
+    assert shares[0] == pytest.approx(1.0, abs=1e-4)
+    assert 0.05 < shares[1] < 0.9
+    assert shares[2] < 1e-2
+    assert np.all(np.diff(mortal.survival_x) < 0.0)
+    # five hundred MeV and 541 m, in closed form for a light X
+    light = point(scalar(), m_x=10.0, g_x=1e-3)
+    assert -np.log(light.survival_x[0]) == pytest.approx(5.87e-2, rel=5e-3)

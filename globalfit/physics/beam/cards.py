@@ -2,12 +2,17 @@
 
 name = "miniboone"
 reference = "..."
-beam = { kind = "booster" }     # or { kind = "stopped-pion", per_proton = 0.079, in_flight = 0.034 }
+beam = { kind = "booster" }     # or one of the kinds below, with numbers of their own
 volume = { shape = "sphere", centre = [0, 0, 541], size = [6.106] }  # m, in the frame of the beam
 composition = { C = 3.46e31, H = 6.92e31 }   # nuclei in the volume
 [exposure]                                   # protons on target
 nu = 1.875e21
 [response]                                   # optional, read by the detector's side
+
+Kinds of beam, `BEAMS`: "booster"; "stopped-pion" with pi+ at rest per proton, the share that decays in
+flight and, if there are kaons, K+ at rest per proton; "collinear" for high-energy beams: pi+ along the axis,
+ln p normal with width `spread`, whose neutrinos have the mean energy (MeV) and the flux (per cm^2 per proton)
+given, and `kaons` K+ decays per pi+ decay at the same momenta.
 """
 
 from __future__ import annotations
@@ -25,11 +30,16 @@ from globalfit.physics.beam.flux import flux
 from globalfit.physics.beam.geometry import SIZES, Volume
 from globalfit.physics.beam.grid import MODES
 from globalfit.physics.beam.mesons import MESONS, MesonSample, concatenate
-from globalfit.physics.beam.sources import booster, stopped_pions_800mev
+from globalfit.physics.beam.sources import booster, collinear, stopped, stopped_pions_800mev
 from globalfit.physics.beam.spectrum import Line, Spectrum
 
 FIELDS = ("name", "reference", "beam", "volume", "composition", "exposure")
-BEAMS = {"booster": (), "stopped-pion": ("per_proton", "in_flight")}
+#: Numbers of each kind of beam, and those that may be left out.
+BEAMS = {
+    "booster": ((), ()),
+    "stopped-pion": (("per_proton", "in_flight"), ("kaons_per_proton",)),
+    "collinear": (("neutrino_energy", "neutrino_flux", "spread", "kaons"), ()),
+}
 
 
 @dataclass(frozen=True)
@@ -57,15 +67,30 @@ class Card:
             raise GlobalfitError(
                 self.name, f"no exposure in mode '{mode}'", did_you_mean(mode, self.exposure)
             )
+        if parent not in MESONS:
+            raise GlobalfitError(self.name, f"no parent named '{parent}'", did_you_mean(parent, MESONS))
         if self.beam == "booster":
-            if parent not in MESONS:
-                raise GlobalfitError(self.name, f"no parent named '{parent}'", did_you_mean(parent, MESONS))
             return booster(parent, mode, n, seed)
-        if parent != "pi+":
-            raise GlobalfitError(
-                self.name, f"a stopped-pion source of 800 MeV protons has no '{parent}'", "use 'pi+'"
-            )
-        return concatenate(list(stopped_pions_800mev(min(n, 2**15), seed, **self.beam_numbers).values()))  # type: ignore[arg-type]
+        if parent not in self.parents:
+            known = ", ".join(f"'{each}'" for each in self.parents)
+            raise GlobalfitError(self.name, f"a {self.beam} source has no '{parent}'", f"use {known}")
+        numbers = self.beam_numbers
+        if self.beam == "collinear":
+            return collinear(parent, self.volume, numbers, n, seed)
+        if parent == "k+":
+            return stopped("k+", numbers["kaons_per_proton"], (0.0, 0.0, 0.0), min(n, 2**14), seed)
+        parts = stopped_pions_800mev(
+            min(n, 2**15), seed, per_proton=numbers["per_proton"], in_flight=numbers["in_flight"]
+        )
+        return concatenate(list(parts.values()))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Charged mesons of the beam."""
+        if self.beam == "booster":
+            return ("pi+", "pi-", "k+", "k-")
+        kaons = self.beam == "collinear" or "kaons_per_proton" in self.beam_numbers
+        return ("pi+", "k+") if kaons else ("pi+",)
 
     def flux(self, parent: str, mode: str, spectrum: Line | Spectrum, n: int = 2**17, seed: int = 1) -> Array:
         """Return the flux H (..., 89) per proton on target of a decay product in the volume (`flux.flux`)."""
@@ -102,8 +127,10 @@ def card(table: Mapping[str, Any], where: str = "card") -> Card:
     kind = beam.get("kind")
     if kind not in BEAMS:
         raise GlobalfitError(f"{where} [beam]", f"no beam of kind '{kind}'", did_you_mean(str(kind), BEAMS))
-    _known(beam, ("kind", *BEAMS[kind]), f"{where} [beam]")
-    numbers = {key: _positive(beam, key, f"{where} [beam]") for key in BEAMS[kind]}
+    required, optional = BEAMS[kind]
+    _known(beam, ("kind", *required, *optional), f"{where} [beam]")
+    wanted = (*required, *(key for key in optional if key in beam))
+    numbers = {key: _positive(beam, key, f"{where} [beam]") for key in wanted}
     exposure = {mode: _positive(table["exposure"], mode, f"{where} [exposure]") for mode in table["exposure"]}
     _known(exposure, MODES, f"{where} [exposure]")
     nuclei = table["composition"]

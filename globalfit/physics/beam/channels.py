@@ -1,8 +1,8 @@
 """What a table of beam predictions covers: production channels, masses, processes and observables.
 
-A channel is a parent and a lepton, "pi_mu" and so on; both charges of the parent are in it. Channels stay
-apart because each has its own threshold m_M - m_l, across which nothing is interpolated, and because
-couplings and errors of the flux may differ between them.
+A channel is a parent and a lepton, "pi+_mu" and so on. Channels stay apart because each has its own
+threshold m_M - m_l, across which nothing is interpolated, and because couplings and errors of the flux may
+differ between them.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ LEGS: Final = ("lepton", "meson", "contact", "gauge-invariant")
 
 @dataclass(frozen=True)
 class Channel:
-    """Production M -> l nu X: `parent` is "pi" or "k", `lepton` "e" or "mu"."""
+    """Production M -> l nu X: `parent` is "pi+", "pi-", "k+" or "k-", `lepton` "e" or "mu"."""
 
     parent: str
     lepton: str
 
     @property
     def name(self) -> str:
-        """Such as "pi_mu"."""
+        """Such as "pi+_mu"."""
         return f"{self.parent}_{self.lepton}"
 
     @property
-    def parents(self) -> tuple[str, str]:
-        """Both charges, as `grid.PARENTS` names them."""
-        return f"{self.parent}+", f"{self.parent}-"
+    def meson(self) -> str:
+        """The parent without its charge, "pi" or "k"."""
+        return self.parent[:-1]
 
     @property
     def threshold(self) -> float:
         """Mass of X in MeV from which on the decay is closed."""
-        return MESONS[f"{self.parent}+"].m - LEPTON_MASSES[self.lepton]
+        return MESONS[self.parent].m - LEPTON_MASSES[self.lepton]
 
     @property
     def masses(self) -> Array:
@@ -55,11 +55,26 @@ class Channel:
 
 
 #: Masses of X shared by the channels, MeV; each adds its own nodes towards its threshold.
-MASSES_X: Final = readonly(np.sort(np.append(np.geomspace(0.5, 390.0, 21), (170.0, 229.0))))
-_NEAR_THRESHOLD: Final = (0.3, 0.18, 0.1, 0.05, 0.02, 0.007, 0.002)
+MASSES_X: Final = readonly(np.geomspace(0.5, 390.0, 31))
+_NEAR_THRESHOLD: Final = (
+    0.3,
+    0.22,
+    0.16,
+    0.115,
+    0.08,
+    0.055,
+    0.038,
+    0.025,
+    0.016,
+    0.01,
+    0.006,
+    0.0035,
+    0.002,
+)
 LOWEST_X: Final = 0.5
 HIGHEST_X: Final = 345.0
-CHANNELS: Final = tuple(Channel(parent, lepton) for parent in ("pi", "k") for lepton in ("mu", "e"))
+CHARGED: Final = ("pi+", "pi-", "k+", "k-")
+CHANNELS: Final = tuple(Channel(parent, lepton) for parent in CHARGED for lepton in ("mu", "e"))
 
 
 @dataclass(frozen=True)
@@ -71,27 +86,45 @@ class Process:
     mediators: Array
 
     @property
+    def delays(self) -> tuple[int, ...]:
+        """Places of the four mediators at which the tables keep how long X travels."""
+        last = len(self.mediators) - 1
+        return 0, last // 3, last - last // 3, last
+
+    @property
     def legs(self) -> tuple[str, ...]:
         """Legs of production that have tables of their own; one without a name for spin 0."""
         return LEGS if self.production == "vector" else ("",)
 
 
 PROCESSES: Final = {
-    "scalar": Process("scalar", "scalar", readonly(np.geomspace(1.0, 1000.0, 14))),
-    "pseudoscalar": Process("pseudoscalar", "pseudoscalar", readonly(np.geomspace(1.0, 1000.0, 14))),
+    "scalar": Process("scalar", "scalar", readonly(np.geomspace(1.0, 1000.0, 16))),
+    "pseudoscalar": Process("pseudoscalar", "pseudoscalar", readonly(np.geomspace(1.0, 1000.0, 16))),
     "vector": Process("vector", "vector-scalar", readonly(np.geomspace(10.0, 2000.0, 10))),
 }
 
 
 @dataclass(frozen=True)
 class Observable:
-    """Events of one card in one mode: bins `first` to `last` of a kernel's observable, or their sum."""
+    """Events of one card in one mode: the first `last` bins of a kernel's observable, or their sum."""
 
     card: str
     mode: str
     kernel: str
     last: int
     total: bool = False
+    parents: tuple[str, ...] = CHARGED
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels that reach it, in the order of the tables' rows."""
+        return tuple(each for each in CHANNELS if each.parent in self.parents)
+
+    def rows(self, channel: Channel) -> slice:
+        """Return the rows of a channel's masses in the tables."""
+        sizes = [len(each.masses) for each in self.channels]
+        first = sum(sizes[: self.channels.index(channel)])
+        return slice(first, first + len(channel.masses))
 
     @property
     def bins(self) -> int:
@@ -106,5 +139,6 @@ OBSERVABLES: Final = {
     "signal_costheta": Observable("miniboone", "nu", "costheta", 20),
     "signal_evis": Observable("miniboone", "nu", "evis", 23),
     "signal_dump": Observable("miniboone", "dump", "enuqe", 9, total=True),  # 200 to 1250 MeV
-    "signal_lsnd": Observable("lsnd", "nu", "evis", 1),  # 20 to 60 MeV
+    # 20 to 60 MeV; protons of 800 MeV make no kaons, and negative pions are captured
+    "signal_lsnd": Observable("lsnd", "nu", "evis", 1, parents=("pi+",)),
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.physics.beam import primakoff, two_body, upscattering
-from globalfit.physics.beam.nuclei import Scatterer
+from globalfit.physics.beam.nuclei import Scatterer, helm_radius
 
 GEV2_CM2 = 0.3893793721e-27  # (hbar c)^2 in GeV^2 cm^2, CODATA (exact)
 MEV2_CM2 = GEV2_CM2 * 1e6
@@ -32,6 +32,39 @@ def t_quadrature(
     scale = np.exp(u)
     t = np.clip(mu2 - scale, backward[:, None], forward[:, None])
     return t, 0.5 * (high - low)[:, None] * w * scale
+
+
+def t_two_ranges(
+    energy: Array, m_in: float, m_out: float, m_mediator: float, part: Scatterer, nodes: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Return nodes t (nE, sum of nodes) and weights for every mediator not lighter than `m_mediator`.
+
+    Gauss-Legendre in ln(mu^2 - t) below and above the form factor's scale; mu is that of `t_quadrature` for
+    `m_mediator` below, the scale's root above.
+    """
+    forward, backward = two_body.t_limits(energy, m_in, m_out, part.mass)
+    backward = np.maximum(backward, np.minimum(forward, -part.reach))
+    split = helm_split(part)
+    middle = np.clip(np.full_like(forward, -split), backward, forward)
+    ranges = (
+        (forward, middle, 1.0 / (1.0 / max(m_mediator**2, 1e-12) + 1.0 / split)),
+        (middle, backward, split),
+    )
+    parts = []
+    for (start, stop, mu2), n in zip(ranges, nodes, strict=True):
+        low, high = np.log(mu2 - start), np.log(mu2 - stop)
+        x, w = np.polynomial.legendre.leggauss(n)
+        u = 0.5 * (low + high)[:, None] + 0.5 * (high - low)[:, None] * x
+        scale = np.exp(u)
+        t = np.clip(mu2 - scale, stop[:, None], start[:, None])
+        parts.append((t, 0.5 * (high - low)[:, None] * w * scale))
+    t, weight = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return t, weight
+
+
+def helm_split(part: Scatterer) -> float:
+    """Return the momentum transfer squared in MeV^2 where `t_two_ranges` changes its nodes."""
+    return 3.0 / helm_radius(part.nucleus.a) ** 2 if part.nucleus.a > 1 else 4e4
 
 
 def photon_cross_section(

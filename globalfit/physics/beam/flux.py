@@ -10,16 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.constants import HBARC_MEV_M
 from globalfit.physics.beam.geometry import Volume
-from globalfit.physics.beam.grid import EDGES
+from globalfit.physics.beam.grid import EDGES, into_bins
 from globalfit.physics.beam.mesons import MesonSample
+from globalfit.physics.beam.sight import Sight, transfer
 from globalfit.physics.beam.spectrum import Line, Spectrum
-
-# Steps of a lattice in five dimensions: further draws from the same sequence, equally well spread
-# (M. Roberts' generalised golden ratio; any irrational numbers would do).
-_GOLDEN = 1.1673039782614187
-_SHIFTS = 1.0 / _GOLDEN ** np.arange(1, 6)
 
 
 def arrival(sample: MesonSample, y: Array, m: float, e_rest: Array) -> tuple[Array, Array]:
@@ -60,10 +55,11 @@ def flux(
     spectrum: Line | Spectrum,
     draws: int = 4,
     edges: Array = EDGES,
+    loss: float = 0.0,
 ) -> Array:
     """Return the flux H (..., bins) of a decay product through a detector, averaged over its volume.
 
-    Particles per cm^2 per proton on target per bin, before any loss on the way (`survive`).
+    Particles per cm^2 per proton on target per bin.
 
     Parameters
     ----------
@@ -75,72 +71,20 @@ def flux(
         Energies in the meson's frame; its entries give the leading axes.
     draws : int
         Energies and detector points for each meson.
+    edges : array (bins + 1,)
+        Of the bins, MeV.
+    loss : float
+        m Gamma in MeV^2 of a particle that decays on its way (`events.survival`); only of a `Spectrum`.
     """
-    leading = np.shape(spectrum.br)
-    parts = []
+    sight = Sight(sample, volume, draws)
+    if isinstance(spectrum, Spectrum):
+        nodes = spectrum.density.shape[-1]
+        made = transfer(sight, spectrum.m, spectrum.low, spectrum.high, nodes, edges, loss=loss)
+        return np.asarray(spectrum.density @ made[0])
+    h = np.zeros(edges.size - 1)
     for k in range(draws):
-        u = np.mod(sample.spare + k * _SHIFTS, 1.0)
-        y = volume.points(u[:, :3])
-        if isinstance(spectrum, Line):
-            e_rest, measure = np.full(len(u), spectrum.energy), np.ones(len(u))
-            entries = np.broadcast_to(spectrum.br, (len(u), *leading))
-        else:
-            e_rest, measure = _energies(sample, y, spectrum, u[:, 3])
-            entries = spectrum.at(e_rest)
-        energy, density = arrival(sample, y, spectrum.m, e_rest)
-        density = density * (sample.weight * measure * (1e-4 / draws))  # 1/m^2 -> 1/cm^2
-        h = _histogram(energy, density, entries.reshape(len(u), -1), edges)
-        parts.append(h.reshape(*leading, edges.size - 1))
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
-
-
-def _energies(sample: MesonSample, y: Array, spectrum: Spectrum, u: Array) -> tuple[Array, Array]:
-    """Rest energies (n,) that can reach y, and dE*/du (n,).
-
-    Only E* above E_c = m sqrt(1 + (p sin/M)^2) goes that way, and dN/dA has 1/sqrt(E*^2 - E_c^2): flat in
-    this root, what is summed is finite at the edge of the cone and no meson is wasted.
-    """
-    path = y - sample.x
-    r2 = np.einsum("ni,ni->n", path, path)
-    along = np.einsum("ni,ni->n", path, sample.direction)
-    sine2 = np.maximum(1.0 - along**2 / r2, 0.0)
-    critical2 = spectrum.m**2 * (1.0 + (sample.p / sample.meson.m) ** 2 * sine2)
-    first = np.sqrt(np.maximum(spectrum.low**2 - critical2, 0.0))
-    last = np.sqrt(np.maximum(spectrum.high**2 - critical2, 0.0))
-    root = first + (last - first) * u
-    e_rest = np.sqrt(critical2 + root**2)
-    return e_rest, (last - first) * root / e_rest
-
-
-def survive(h: Array, energies: Array, m: Array | float, width: Array | float, distance: float) -> Array:
-    """Return the flux that reaches the detector: h exp(-L m Gamma/(hbar c p)).
-
-    Parameters
-    ----------
-    h : array (..., bins)
-        Flux at the detector without decays.
-    energies : array (bins,)
-        Energies in MeV, the centres of the bins.
-    m, width : float or array (..., 1)
-        Mass and total width of the particle in MeV.
-    distance : float
-        Way from source to detector in m.
-    """
-    p = np.sqrt(np.maximum(np.asarray(energies) ** 2 - np.asarray(m) ** 2, 1e-30))
-    return np.asarray(h * np.exp(-distance * m * width / (HBARC_MEV_M * p)))
-
-
-def _histogram(energy: Array, density: Array, columns: Array, edges: Array) -> Array:
-    """Histograms (k, bins) of both roots (2, n), with weights density (2, n) times columns (n, k)."""
-    bins = edges.size - 1
-    place = np.searchsorted(edges, energy, side="right") - 1
-    inside = (place >= 0) & (place < bins) & (density > 0.0)
-    out = np.zeros((columns.shape[1], bins))
-    for branch in range(2):
-        use = inside[branch]
-        if not use.any():
-            continue
-        at, weight = place[branch, use], density[branch, use]
-        for k in range(columns.shape[1]):
-            out[k] += np.bincount(at, weights=weight * columns[use, k], minlength=bins)
-    return out
+        y = sight.points(k)
+        energy, density = arrival(sample, y, spectrum.m, np.full(len(y), spectrum.energy))
+        for branch in range(2):
+            h += into_bins(energy[branch], density[branch] * sample.weight * (1e-4 / draws), edges)
+    return np.asarray(np.asarray(spectrum.br)[..., None] * h)

@@ -18,7 +18,7 @@ from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.physics.beam import pair_decay, primakoff, upscattering
 from globalfit.physics.beam import response as rs
-from globalfit.physics.beam.cross_sections import MEV2_CM2, t_quadrature
+from globalfit.physics.beam.cross_sections import MEV2_CM2, t_quadrature, t_two_ranges
 from globalfit.physics.beam.detectors import OBSERVABLES, Detector
 from globalfit.physics.beam.grid import CENTRES
 from globalfit.physics.beam.nuclei import Scatterer
@@ -68,36 +68,101 @@ def photon_kernel(
         If process, vertex or an observable is unknown, or a mass is not positive.
     """
     _require_masses(m_x=m_x, m_mediator=m_mediator)
-    radius, azimuth, share = rs.deflections(RADIAL, AZIMUTHAL)
-    ring, _, ring_share = rs.deflections(4 * RADIAL, 1)
-    response, wanted = detector.response, _wanted(detector, observables)
+    wanted = _wanted(detector, observables)
 
     def fill(part: Scatterer, e: Array) -> dict[str, Array]:
         t, w = t_quadrature(e, m_x, 0.0, m_mediator, part, nodes)
-        safe = np.maximum(e, m_x * (1.0 + 1e-12) + 1e-12)[:, None]
-        ds = primakoff.differential_cross_section(process, t, safe, m_x, m_mediator, part.mass, vertex=vertex)
-        photon = np.maximum(outgoing_energy(safe, t, part.mass), 1e-6)
-        cosine = outgoing_cosine(safe, t, m_x, 0.0, part.mass)
-        weight = w * ds * part.form_factor_squared(t) * response.efficiency_at(photon)
-        weight = MEV2_CM2 * part.number * weight
+        seen = _photon_seen(detector, wanted, part, e, t, m_x)
+        weight = w * _photon_weight(process, part, e, t, m_x, m_mediator, vertex)
+        return {name: np.einsum("et,etb->eb", weight, p) for name, p in seen.items()}
+
+    return _rows(detector, wanted, energies, fill)
+
+
+def photon_kernels(
+    pairs: Sequence[tuple[str, float]],
+    detector: Detector,
+    m_x: float,
+    *,
+    energies: Array = CENTRES,
+    nodes: tuple[int, int] = (64, 112),
+    observables: Sequence[str] = OBSERVABLES,
+) -> dict[str, Array]:
+    """Return kernels of X N -> gamma N for many processes and mediators at one mass of X.
+
+    One set of nodes in t serves all of them, so that the response is computed once: what tables are built
+    with. `photon_kernel`, with nodes of its own for each mediator, is the reference.
+
+    Parameters
+    ----------
+    pairs : sequence of (str, float)
+        Processes of `primakoff.PROCESSES` and masses of the mediator in MeV.
+    detector, m_x, energies, observables
+        As for `photon_kernel`.
+    nodes : tuple of int
+        Nodes in t below and above the scale where form factors fall.
+
+    Returns
+    -------
+    dict of str to array (pairs, parts, nE, bins)
+    """
+    _require_masses(m_x=m_x, **{f"m_mediator {m:g}": m for _, m in pairs})
+    wanted = _wanted(detector, observables)
+    lightest = min(m for _, m in pairs)
+
+    def fill(part: Scatterer, e: Array) -> dict[str, Array]:
+        t, w = t_two_ranges(e, m_x, 0.0, lightest, part, nodes)
+        seen = _photon_seen(detector, wanted, part, e, t, m_x)
+        weight = np.stack([w * _photon_weight(name, part, e, t, m_x, m, "doubled") for name, m in pairs], 1)
+        return {name: np.matmul(weight, p).transpose(1, 0, 2) for name, p in seen.items()}
+
+    return _rows(detector, wanted, energies, fill, len(pairs))
+
+
+def _photon_weight(
+    process: str, part: Scatterer, e: Array, t: Array, m_x: float, m_mediator: float, vertex: str
+) -> Array:
+    """Nuclei times d sigma/dt in cm^2/MeV^2 (nE, nt)."""
+    safe = np.maximum(e, m_x * (1.0 + 1e-12) + 1e-12)[:, None]
+    ds = primakoff.differential_cross_section(process, t, safe, m_x, m_mediator, part.mass, vertex=vertex)
+    return MEV2_CM2 * part.number * ds * part.form_factor_squared(t)
+
+
+def _photon_seen(
+    detector: Detector, wanted: Sequence[str], part: Scatterer, e: Array, t: Array, m_x: float
+) -> dict[str, Array]:
+    """Probabilities (nE, nt, bins) to see a photon in each bin, efficiency included."""
+    response = detector.response
+    radius, azimuth, share = rs.deflections(RADIAL, AZIMUTHAL)
+    ring, _, ring_share = rs.deflections(4 * RADIAL, 1)
+    safe = np.maximum(e, m_x * (1.0 + 1e-12) + 1e-12)[:, None]
+    photon = np.maximum(outgoing_energy(safe, t, part.mass), 1e-6)
+    cosine = outgoing_cosine(safe, t, m_x, 0.0, part.mass)
+    efficiency = response.efficiency_at(photon)[..., None]
+    found = {}
+    if "enuqe" in wanted or "evis" in wanted:
         angle = radius * response.angle_error(photon)[..., None]
         seen = rs.deflect(cosine[..., None], angle, azimuth)
         shower = np.broadcast_to(photon[..., None], seen.shape)
-        out = _observed(detector, wanted, shower, seen, weight[..., None] * share)
-        if "costheta" in wanted:
-            shape = (*photon.shape, ring.size)
-            p = rs.cosine_probability(
-                np.broadcast_to(photon[..., None], shape),
-                np.broadcast_to(cosine[..., None], shape),
-                ring,
-                np.asarray(detector.costheta),
-                detector.window,
-                response,
-            )
-            out["costheta"] = np.einsum("etr,etrb->eb", weight[..., None] * ring_share, p)
-        return out
-
-    return _rows(detector, wanted, energies, fill)
+        edges, window = np.asarray(detector.evis), detector.window
+        if "enuqe" in wanted:
+            p = rs.enuqe_probability(shower, seen, np.asarray(detector.enuqe), response)
+            found["enuqe"] = efficiency * np.einsum("s,etsb->etb", share, p)
+        if "evis" in wanted:
+            p = rs.evis_probability(shower, seen, edges, window, response)
+            found["evis"] = efficiency * np.einsum("s,etsb->etb", share, p)
+    if "costheta" in wanted:
+        shape = (*photon.shape, ring.size)
+        p = rs.cosine_probability(
+            np.broadcast_to(photon[..., None], shape),
+            np.broadcast_to(cosine[..., None], shape),
+            ring,
+            np.asarray(detector.costheta),
+            detector.window,
+            response,
+        )
+        found["costheta"] = efficiency * np.einsum("r,etrb->etb", ring_share, p)
+    return found
 
 
 def pair_kernel(
@@ -217,16 +282,19 @@ def _rows(
     wanted: Sequence[str],
     energies: Array,
     fill: Callable[[Scatterer, Array], dict[str, Array]],
+    several: int = 0,
 ) -> dict[str, Array]:
     e = np.asarray(energies, dtype=np.float64)
     edges = {name: getattr(detector, name) for name in wanted}
-    out = {name: np.zeros((len(detector.parts), e.size, len(each) - 1)) for name, each in edges.items()}
+    leading = (several,) if several else ()
+    shape = (*leading, len(detector.parts), e.size)
+    out = {name: np.zeros((*shape, len(each) - 1)) for name, each in edges.items()}
     # no shower has more energy than the particle that makes it
     seen = np.flatnonzero(e + 8.0 * detector.response.energy_error(e) > detector.response.threshold)
     for p, part in enumerate(detector.parts):
         for block in np.array_split(seen, max(1, -(-seen.size // ROWS))):
             for name, rows in fill(part, e[block]).items():
-                out[name][p, block] = rows
+                out[name][..., p, block, :] = rows
     return out
 
 

@@ -6,6 +6,7 @@ mass and in `Channel.coordinate` of the mass of X, one production channel at a t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from globalfit.arrays import Array, Mask
+from globalfit.constants import HBARC_MEV_M
 from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.physics.beam.channels import (
     CHANNELS,
@@ -79,7 +81,7 @@ class LongLived:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """Channels that make X."""
+        """Channels that make X, both charges of the mesons."""
         return tuple(each for each in CHANNELS if each.lepton in LEPTONS[self.leptons])
 
     @property
@@ -130,15 +132,22 @@ class Masses:
     def _rows(self) -> dict[str, tuple[Index, Array]]:
         return {}
 
+    def place(self, channel: Channel) -> tuple[Index, Array]:
+        """Return the stencil of a channel in the mass of X."""
+        return _place(channel, self.m_x)
+
     def rows(self, channel: Channel) -> tuple[Index, Array]:
-        """Return the 16 rows (n, 16) of a channel's table and their weights."""
-        if channel.name not in self._rows:
+        """Return the 16 rows (n, 16) of a channel's table and their weights; the same for both charges."""
+        name = f"{channel.meson}_{channel.lepton}"
+        if name not in self._rows:
             k = len(PROCESSES[self.setup.process].mediators)
-            self._rows[channel.name] = tensor_stencil(_place(channel, self.m_x), self.mediator, k)
-        return self._rows[channel.name]
+            self._rows[name] = tensor_stencil(self.place(channel), self.mediator, k)
+        return self._rows[name]
 
 
-def events(masses: Masses, quantity: str) -> Array:
+def events(
+    masses: Masses, quantity: str, scales: Mapping[str, Array] | None = None, loss: Array | None = None
+) -> Array:
     """Return expected events (n, bins) per squared portal coupling in MeV^-2; inf outside the tables.
 
     Parameters
@@ -146,22 +155,58 @@ def events(masses: Masses, quantity: str) -> Array:
     masses : Masses
     quantity : str
         Of `channels.OBSERVABLES`.
+    scales : mapping of str to array (n,), optional
+        Flux of "pi+", "pi-", "k+", "k-" over that of the tables; 1 where there is none.
+    loss : array (n,), optional
+        m Gamma in MeV^2 of an X that decays on its way. Within a bin r/p is taken to follow a gamma
+        distribution with the mean and variance of the tables, so that <exp(-loss r/p)> is a power.
     """
     setup = masses.setup
     out = np.zeros((len(masses.m_x), OBSERVABLES[quantity].bins))
-    for channel in setup.channels:
-        if quantity == "signal_lsnd" and channel.parent == "k":
-            continue  # no kaons from protons of 800 MeV
+    for channels, scale in _together(setup, quantity, scales or {}):
+        first = channels[0]
         if masses.common is not None:
-            if masses.common >= channel.threshold:
+            if masses.common >= first.threshold:
                 continue
-            table = _at_mass(setup, channel, quantity, masses.common)
+            table = _at_mass(setup, channels, quantity, masses.common)
             logs = blend(table, *masses.mediator)
         else:
-            logs = blend(_table(setup, channel, quantity), *masses.rows(channel))
-        out += np.exp(logs) * closing(channel, masses.m_x)[:, None]
+            logs = blend(_table(setup, channels, quantity), *masses.rows(first))
+        made = np.exp(logs) * (closing(first, masses.m_x) * scale)[:, None]
+        if loss is not None:
+            made *= _survival(masses, channels, quantity, loss)
+        out += made
     out[~masses.inside] = np.inf
     return out
+
+
+def _together(
+    setup: LongLived, quantity: str, scales: Mapping[str, Array]
+) -> Iterator[tuple[tuple[Channel, ...], Array | float]]:
+    """Channels that reach a quantity with their scale: both charges of a meson as one where scales agree."""
+    reach = [each for each in setup.channels if each in OBSERVABLES[quantity].channels]
+    for meson, lepton in dict.fromkeys((each.meson, each.lepton) for each in reach):
+        charges = tuple(each for each in reach if (each.meson, each.lepton) == (meson, lepton))
+        factors = [scales.get(each.parent, 1.0) for each in charges]
+        if all(np.array_equal(factor, factors[0]) for factor in factors):
+            yield charges, factors[0]
+        else:
+            yield from (((each,), factor) for each, factor in zip(charges, factors, strict=True))
+
+
+def _survival(masses: Masses, channels: tuple[Channel, ...], quantity: str, loss: Array) -> Array:
+    """Share (n, bins) of a channel's events whose X has not decayed."""
+    setup = masses.setup
+    process = PROCESSES[setup.process]
+    nodes = np.log(process.mediators[list(process.delays)])
+    rows, weights = tensor_stencil(
+        masses.place(channels[0]), stencil(nodes, np.log(np.maximum(masses.m_mediator, 1e-300))), 4
+    )
+    found = blend(_delay_table(setup, channels, quantity), rows, weights)
+    bins = found.shape[1] // 2
+    mean, spread = np.exp(found[:, :bins]), np.exp(found[:, bins:])
+    power = np.log1p((loss / HBARC_MEV_M)[:, None] * mean * spread) / spread
+    return np.asarray(np.exp(-power))
 
 
 def branching_ratio(setup: LongLived, channel: Channel, m_x: Array) -> Array:
@@ -191,19 +236,40 @@ def _place(channel: Channel, m_x: Array) -> tuple[Index, Array]:
 
 
 @cache
-def _table(setup: LongLived, channel: Channel, quantity: str) -> Array:
-    """Ln events (m_x times mediators, bins) with charges and vertex put in, parts added up."""
-    logs = load_tables(setup.path).logs[(*setup.key, channel.name, quantity)].astype(np.float64)
+def _table(setup: LongLived, channels: tuple[Channel, ...], quantity: str) -> Array:
+    """Ln events (m_x times mediators, bins): charges and vertex put in, parts and `channels` added up."""
+    tables = load_tables(setup.path)
     charges = charge_weights(PARTS, *named_charges(setup.nuclear_charge))
     factor = (VERTICES[setup.vertex] * charges)[:, None]
-    total = np.log((np.exp(logs) * factor).sum(axis=2))
-    return np.ascontiguousarray(total.reshape(-1, logs.shape[-1]))
+    events = [np.exp(tables.logs(*setup.key, quantity, each)) * factor for each in channels]
+    total = np.log(np.sum(events, axis=(0, 3)))
+    return np.ascontiguousarray(total.reshape(-1, total.shape[-1]))
+
+
+@cache
+def _delay_table(setup: LongLived, channels: tuple[Channel, ...], quantity: str) -> Array:
+    """Ln mean and ln relative variance of r/p (m_x times 4, 2 bins), both charges of a meson together."""
+    tables = load_tables(setup.path)
+    charges = charge_weights(PARTS, *named_charges("Z"))[:, None]
+    places = list(PROCESSES[setup.process].delays)
+    zero, first, second = 0.0, 0.0, 0.0
+    for each in channels:
+        logs = tables.logs(*setup.key, quantity, each)[:, places]
+        mean, spread = np.moveaxis(tables.delay(*setup.key, quantity, each), -1, 0)
+        events = (np.exp(logs) * charges).sum(axis=2)
+        zero = zero + events
+        first = first + events * np.exp(mean)
+        second = second + events * np.exp(2.0 * mean) * (1.0 + spread)
+    ratio = np.asarray(first / zero)
+    spread = np.maximum(second / zero / ratio**2 - 1.0, 1e-3)
+    both = np.concatenate((np.log(ratio), np.log(spread)), axis=-1)
+    return np.ascontiguousarray(both.reshape(-1, both.shape[-1]))
 
 
 @lru_cache(maxsize=256)
-def _at_mass(setup: LongLived, channel: Channel, quantity: str, m_x: float) -> Array:
+def _at_mass(setup: LongLived, channels: tuple[Channel, ...], quantity: str, m_x: float) -> Array:
     """Ln events (mediators, bins) at one mass of X."""
-    table = _table(setup, channel, quantity)
+    table = _table(setup, channels, quantity)
     k = len(PROCESSES[setup.process].mediators)
-    flat = table.reshape(len(channel.masses), k * table.shape[1])
-    return blend(flat, *_place(channel, np.array([m_x]))).reshape(k, -1)
+    flat = table.reshape(len(channels[0].masses), k * table.shape[1])
+    return blend(flat, *_place(channels[0], np.array([m_x]))).reshape(k, -1)

@@ -5,14 +5,19 @@ Decays per proton on target. z along the protons, origin at the target's upstrea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from globalfit.arrays import Array
+from globalfit.physics.beam.flux import flux
+from globalfit.physics.beam.geometry import Volume
 from globalfit.physics.beam.grid import MODES, PARENTS, require
 from globalfit.physics.beam.horn import BoosterBeam, horn_beam
 from globalfit.physics.beam.materials import AIR, BERYLLIUM, STEEL, Material
+from globalfit.physics.beam.meson_decays import neutrino
 from globalfit.physics.beam.mesons import MESONS, MesonSample, concatenate
 from globalfit.physics.beam.normalisation import to_release
 from globalfit.physics.beam.production import (
@@ -22,6 +27,7 @@ from globalfit.physics.beam.production import (
     sobol,
 )
 
+BR_PI_MU_NU = 0.9999  # PDG
 ABSORBER = 50.2  # m, upstream face of the steel
 LSND_PI_PER_PROTON = 0.079  # pi+ decays at rest per proton [unconfirmed]; 1.27e14 nu/cm^2 at 30 m, 28 896 C
 LSND_IN_FLIGHT = 0.034  # share of pi+ that decay in flight [unconfirmed]
@@ -72,6 +78,39 @@ def stopped(
     forward = np.tile(np.array([0.0, 0.0, 1.0]), (n, 1))
     x = np.tile(np.asarray(position, dtype=np.float64), (n, 1))
     return MesonSample(MESONS[parent], x, forward, np.zeros(n), np.full(n, per_proton / n), u)
+
+
+def collinear(
+    parent: str, volume: Volume, numbers: Mapping[str, float], n: int = 2**15, seed: int = 1
+) -> MesonSample:
+    """Return pi+ or K+ of a high-energy beam, all along its axis and decaying at the origin.
+
+    An order of magnitude: no divergence, no length of the decay pipe, one shape of the momenta.
+
+    Parameters
+    ----------
+    parent : {"pi+", "k+"}
+    volume : Volume
+        Over which the neutrino flux is known.
+    numbers : mapping
+        ``neutrino_energy`` MeV, mean of the neutrinos on the axis, 0.43 of the pions'; ``spread`` of ln p;
+        ``neutrino_flux`` of the pions per cm^2 and proton; ``kaons``, K+ decays per pi+ decay.
+    n, seed : int
+        Mesons drawn, and the seed.
+    """
+    u = sobol(n, 7, seed)
+    mean = numbers["neutrino_energy"] / 0.43
+    width = numbers["spread"]
+    p = mean * np.exp(-0.5 * width**2 + width * ndtri(u[:, 0]))
+    forward = np.tile(np.array([0.0, 0.0, 1.0]), (n, 1))
+    pions = MesonSample(MESONS["pi+"], np.zeros((n, 3)), forward, p, np.full(n, 1.0 / n), u[:, 2:])
+    line = neutrino("pi+")
+    edges = np.array([0.0, 1e7])
+    seen = float(flux(pions, volume, replace(line, br=np.array(BR_PI_MU_NU)), 2, edges)[0])
+    decays = numbers["neutrino_flux"] / seen
+    if parent == "pi+":
+        return pions.scaled(decays)
+    return replace(pions, meson=MESONS["k+"]).scaled(decays * numbers["kaons"])
 
 
 def stopped_pions_800mev(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 
@@ -48,13 +49,18 @@ class Spectrum:
         if self.high <= self.low:
             return np.zeros((energy.size, *self.density.shape[:-1]))
         inside = (energy >= self.low) & (energy <= self.high)
+        left, above = self.place(energy)
+        nodes = np.moveaxis(self.density, -1, 0)
+        shape = (-1,) + (1,) * (nodes.ndim - 1)
+        share, open_ = above.reshape(shape), inside.reshape(shape)
+        return np.where(open_, (1.0 - share) * nodes[left] + share * nodes[left + 1], 0.0)
+
+    def place(self, energy: Array) -> tuple[NDArray[np.int64], Array]:
+        """Return the node below each energy (n,) and how far it is towards the next, 0 to 1."""
         cosine = 1.0 - 2.0 * (energy - self.low) / (self.high - self.low)
         position = np.arccos(np.clip(cosine, -1.0, 1.0)) / np.pi * (self.density.shape[-1] - 1)
         left = np.minimum(position.astype(np.int64), self.density.shape[-1] - 2)
-        nodes = np.moveaxis(self.density, -1, 0)
-        shape = (-1,) + (1,) * (nodes.ndim - 1)
-        share, open_ = (position - left).reshape(shape), inside.reshape(shape)
-        return np.where(open_, (1.0 - share) * nodes[left] + share * nodes[left + 1], 0.0)
+        return left, position - left
 
 
 def cosine_nodes(low: float, high: float, n: int) -> Array:

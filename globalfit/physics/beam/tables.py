@@ -1,4 +1,8 @@
-"""The tables of beam predictions: HDF5 with provenance and a hash; what does not fit is refused."""
+"""The tables of beam predictions: HDF5 with provenance and a hash; what does not fit is refused.
+
+Logarithms of events are kept in 16 bits: below the largest bin of their spectrum, in steps of `STEP`. Rows
+are the channels' masses of X one after the other (`Observable.rows`).
+"""
 
 from __future__ import annotations
 
@@ -7,28 +11,78 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from globalfit.arrays import Array
 from globalfit.errors import ModelError
-from globalfit.physics.beam.channels import CHANNELS, OBSERVABLES, PROCESSES
+from globalfit.physics.beam.channels import CHANNELS, OBSERVABLES, PROCESSES, Channel
 
-FORMAT = "globalfit beam tables 1"
+FORMAT = "globalfit beam tables 2"
+STEP = 2.5e-4  # of ln events: 65535 steps reach down to 8e-8 of the largest bin
+FLOOR = 1e-7  # of the largest bin: what is below counts as this, so that logarithms stay smooth
+BOTTOM = 1e-12  # of the largest mass: the same for whole spectra
 _REBUILD = "build it with 'globalfit build beam'"
 
-#: {(process, leg, channel, quantity): ln events (m_x, m_mediator, parts, bins) per unit couplings}
-Logs: TypeAlias = Mapping[tuple[str, str, str, str], NDArray[np.float32]]
+Key: TypeAlias = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class BeamTables:
-    """Logarithms of events per unit couplings, and where they come from."""
+    """Events per unit couplings, how long X travels, branching ratios, and where they come from.
 
-    logs: Logs
-    branching: Mapping[tuple[str, str, str], NDArray[np.float64]]  # ln BR (m_x,) per unit coupling squared
+    Attributes
+    ----------
+    steps : mapping of (process, leg, quantity) to uint16 array (rows, mediators, parts, bins)
+        Ln events below the largest bin in units of `STEP`.
+    largest : mapping of (process, leg, quantity) to float32 array (rows, mediators, parts)
+        Ln events of the largest bin.
+    delays : mapping of (process, leg, quantity) to float16 array (rows, 4, bins, 2)
+        Of the events of charge Z at the mediators `Process.delays`: ln of the mean of r/p in m/MeV, and the
+        variance over the mean squared.
+    branching : mapping of (process, leg, channel) to float64 array (m_x,)
+        Ln BR per unit coupling squared.
+    provenance : mapping of str to str
+    """
+
+    steps: Mapping[Key, NDArray[np.uint16]]
+    largest: Mapping[Key, NDArray[np.float32]]
+    delays: Mapping[Key, NDArray[np.float16]]
+    branching: Mapping[Key, NDArray[np.float64]]
     provenance: Mapping[str, str]
+
+    def logs(self, process: str, leg: str, quantity: str, channel: Channel) -> Array:
+        """Return ln events (m_x, mediators, parts, bins) of a channel."""
+        key, rows = (process, leg, quantity), OBSERVABLES[quantity].rows(channel)
+        top = self.largest[key][rows].astype(np.float64)[..., None]
+        return np.asarray(top - STEP * self.steps[key][rows])
+
+    def delay(self, process: str, leg: str, quantity: str, channel: Channel) -> Array:
+        """Return (m_x, 4, bins, 2) of a channel, see `delays`."""
+        rows = OBSERVABLES[quantity].rows(channel)
+        return self.delays[process, leg, quantity][rows].astype(np.float64)
+
+
+def pack(events: Array, rows: list[slice]) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    """Return `steps` and `largest` of events (rows, mediators, parts, bins), floors put in.
+
+    Parameters
+    ----------
+    events : array
+    rows : list of slice
+        The channels, each with a largest mass of its own.
+    """
+    lifted = events.copy()
+    for channel in rows:
+        part = lifted[channel]
+        np.maximum(part, BOTTOM * part.max(axis=(0, 3), keepdims=True), out=part)
+    top = np.maximum(lifted.max(axis=-1), 1e-300)
+    largest = np.log(top).astype(np.float32)
+    logs = np.log(np.maximum(lifted, FLOOR * top[..., None]))
+    steps = np.rint((largest.astype(np.float64)[..., None] - logs) / STEP)
+    return np.clip(steps, 0, 65535).astype(np.uint16), largest
 
 
 def save_tables(path: Path, tables: BeamTables) -> None:
@@ -42,10 +96,8 @@ def save_tables(path: Path, tables: BeamTables) -> None:
         file.attrs["format"] = FORMAT
         file.attrs["grid_sha256"] = grid_hash()
         file.attrs["numbers_sha256"] = digest(tables)
-        for key, values in tables.logs.items():
-            file.create_dataset("logs/" + _path(key), data=values, shuffle=True, compression="gzip")
-        for short, curve in tables.branching.items():
-            file.create_dataset("branching/" + _path(short), data=curve)
+        for name, values in _datasets(tables).items():
+            file.create_dataset(name, data=values, shuffle=True, compression="gzip", compression_opts=9)
 
 
 @cache
@@ -62,8 +114,7 @@ def load_tables(path: Path) -> BeamTables:
     where = path.name
     if not path.is_file():
         raise ModelError(where, "the file of beam tables is missing", _REBUILD)
-    logs: dict[tuple[str, str, str, str], NDArray[np.float32]] = {}
-    branching: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+    steps, largest, delays, branching = {}, {}, {}, {}
     try:
         with h5py.File(path, "r") as file:
             origin = {str(name): str(value) for name, value in file.attrs.items()}
@@ -76,12 +127,15 @@ def load_tables(path: Path) -> BeamTables:
                     for channel in CHANNELS:
                         short = (process, leg, channel.name)
                         branching[short] = file["branching/" + _path(short)][()]
-                        for name in OBSERVABLES:
-                            logs[(*short, name)] = file["logs/" + _path((*short, name))][()]
+                    for quantity in OBSERVABLES:
+                        key = (process, leg, quantity)
+                        steps[key] = file["steps/" + _path(key)][()]
+                        largest[key] = file["largest/" + _path(key)][()]
+                        delays[key] = file["delays/" + _path(key)][()]
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         problem = f"the file of beam tables is damaged ({error})"
         raise ModelError(where, problem, _REBUILD) from None
-    tables = BeamTables(logs, branching, origin)
+    tables = BeamTables(steps, largest, delays, branching, origin)
     if digest(tables) != origin["numbers_sha256"]:
         raise ModelError(where, "the numbers do not match their hash", _REBUILD)
     return tables
@@ -90,8 +144,8 @@ def load_tables(path: Path) -> BeamTables:
 def digest(tables: BeamTables) -> str:
     """Return the sha256 of all numbers."""
     total = hashlib.sha256()
-    for name, values in sorted((*tables.logs.items(), *tables.branching.items()), key=lambda each: each[0]):
-        total.update(_path(name).encode())
+    for name, values in sorted(_datasets(tables).items()):
+        total.update(name.encode())
         total.update(np.ascontiguousarray(values).tobytes())
     return total.hexdigest()
 
@@ -105,6 +159,11 @@ def grid_hash() -> str:
         total.update(f"{name} {process.production} {process.scattering} {process.legs}".encode())
         total.update(process.mediators.tobytes())
     return total.hexdigest()
+
+
+def _datasets(tables: BeamTables) -> dict[str, NDArray[Any]]:
+    groups = ("steps", "largest", "delays", "branching")
+    return {f"{group}/{_path(key)}": v for group in groups for key, v in getattr(tables, group).items()}
 
 
 def _path(key: tuple[str, ...]) -> str:

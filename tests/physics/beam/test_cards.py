@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from globalfit.errors import GlobalfitError
 from globalfit.physics.beam.cards import card, read_card
+from globalfit.physics.beam.flux import flux
 from globalfit.physics.beam.grid import BINS
-from globalfit.physics.beam.meson_decays import three_body
+from globalfit.physics.beam.meson_decays import neutrino, three_body
 from globalfit.physics.beam.sources import booster
+from globalfit.physics.beam.spectrum import Line
 
 SHIPPED = Path(__file__).parents[3] / "likelihoods" / "data" / "experiments"
 GOOD = {
@@ -34,9 +37,7 @@ def test_card_gives_fluxes():
     h = lsnd.flux("pi+", "nu", three_body("pi+", "mu", "vector", 5.0), n=2**10)
     assert h.shape == (6, 2, BINS)
     assert h[0].sum() > 0.0
-    with pytest.raises(
-        GlobalfitError, match=r"^lsnd: a stopped-pion source of 800 MeV protons has no 'k\+'; use"
-    ):
+    with pytest.raises(GlobalfitError, match=r"^lsnd: a stopped-pion source has no 'k\+'; use"):
         lsnd.source("k+", "nu")
     with pytest.raises(GlobalfitError, match=r"^lsnd: no exposure in mode 'dump'"):
         lsnd.source("pi+", "dump")
@@ -44,7 +45,34 @@ def test_card_gives_fluxes():
         read_card(SHIPPED / "miniboone.toml").source("rho", "nu")
 
 
+def test_kaons_at_rest_are_optional():
+    jsns2 = read_card(SHIPPED / "jsns2.toml")
+    assert jsns2.parents == ("pi+", "k+")
+    kaons = jsns2.source("k+", "nu", 2**8)
+    assert kaons.decays == pytest.approx(2.5e-3)
+    assert not kaons.p.any()
+    assert read_card(SHIPPED / "lsnd.toml").parents == ("pi+",)
+
+
+def test_collinear_beam_has_the_neutrino_flux_of_its_card():
+    dune = read_card(SHIPPED / "dune-nd.toml")
+    pions = dune.source("pi+", "nu", 2**12)
+    seen = flux(pions, dune.volume, Line(0.0, neutrino("pi+").energy, np.array(0.9999)))
+    assert seen.sum() == pytest.approx(6e-8, rel=0.02)  # what is beyond the grid's 10 GeV is not in it
+    assert np.average(pions.p) == pytest.approx(3000.0 / 0.43, rel=0.01)
+    kaons = dune.source("k+", "nu", 2**12)
+    assert kaons.decays == pytest.approx(0.08 * pions.decays)
+
+
 MISTAKES = {
+    "kaons": (
+        ("beam.kaons_per_proton", -1.0),
+        "card [beam]: 'kaons_per_proton' is -1.0; give a positive number",
+    ),
+    "other kind's number": (
+        ("beam.spread", 0.5),
+        "card [beam]: unknown field 'spread'; known: ",
+    ),
     "missing": (("exposure", None), "card: 'exposure' is missing; add it"),
     "unknown field": (("distnace", 3.0), "card: unknown field 'distnace'; known: "),
     "not a table": (("beam", 3.0), "card: 'beam' is not a table; write beam = { ... }"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from globalfit.constants import HBARC_MEV_M
-from globalfit.physics.beam.flux import arrival, flux, survive
+from globalfit.physics.beam.events import survival
+from globalfit.physics.beam.flux import arrival, flux
 from globalfit.physics.beam.geometry import Volume
 from globalfit.physics.beam.grid import CENTRES, EDGES, LEGS, combine, into_bins
 from globalfit.physics.beam.meson_decays import neutrino, three_body
@@ -150,14 +150,18 @@ def test_flux_is_smooth_in_the_mass():
     assert np.abs(np.diff(ln, 3)).max() < 2e-4
 
 
-def test_survival():
-    h = np.ones(89)
-    m, width, distance = 17.0, 1e-14, 541.0
-    left = survive(h, CENTRES, m, width, distance)
-    p = np.sqrt(CENTRES[40] ** 2 - m**2)
-    length = p / m * HBARC_MEV_M / width  # beta gamma c tau
-    assert left[40] == pytest.approx(np.exp(-distance / length))
-    assert (survive(h, CENTRES, m, 0.0, distance)[m < CENTRES] == 1.0).all()
+def test_decays_on_the_way():
+    """Meson by meson, against the survival at the centres of narrow bins seen from a point source."""
+    volume = Volume("point", (0.0, 0.0, 30.0))
+    spectrum = three_body("pi+", "mu", "scalar", 17.0)
+    sample = stopped("pi+", 1.0, (0.0, 0.0, 0.0), 4096)
+    edges = np.linspace(17.0, spectrum.high, 2001)
+    width = 1e-14
+    whole, left = (flux(sample, volume, spectrum, 4, edges, loss) for loss in (0.0, 17.0 * width))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    expected = survival(np.array([17.0]), np.array([width]), 30.0, middle)[0]
+    assert left.sum() < 0.9 * whole.sum()
+    assert left[400:] == pytest.approx((whole * expected)[400:], rel=2e-3)
 
 
 @pytest.mark.parametrize(

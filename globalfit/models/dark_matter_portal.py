@@ -1,0 +1,255 @@
+"""The dark-matter portals of U(1)_T3R: eta_1 of meson decays that scatters up to eta_2, which makes e+ e-.
+
+In "dark-matter-single" and "dark-matter-double" chi, chi' are eta_1, eta_2, V1 is A', and V2 is A' or a
+vector of mass ``m_v2``; all branching ratios are one, decays are prompt, and the product of couplings is
+free. In "predicted" every coupling, branching ratio and lifetime is the model's.
+Conventions: docs/physics/beam-dark-matter.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from math import pi
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from globalfit.arrays import Array
+from globalfit.constants import HBARC_MEV_M, M_E, M_MU
+from globalfit.parameters import Parameter, Prior
+from globalfit.physics import decays
+from globalfit.physics.beam.dark_matter import prediction
+from globalfit.physics.beam.dark_matter.channels import (
+    CHARGED,
+    GAP,
+    M_CHI,
+    M_V1,
+    M_V2,
+    NEUTRAL,
+    OBSERVABLES,
+    right_handed_weights,
+)
+from globalfit.physics.beam.dark_matter.prediction import PARTS, DarkMatter, Masses
+from globalfit.physics.beam.grid import CENTRES, EDGES, MODES
+from globalfit.physics.beam.nuclei import charge_weights
+from globalfit.priors.shapes import LogUniform
+
+if TYPE_CHECKING:
+    from globalfit.models.t3r import T3R
+    from globalfit.models.t3r_point import T3RPoint
+
+PORTALS: Final = ("dark-matter-single", "dark-matter-double", "predicted")
+COUPLINGS = (
+    Parameter("portal_coupling", "", r"g_1 e\epsilon_2 g_2'"),
+    Parameter("g_x", "", "g_1"),  # of V1 to the leg that radiates it: only limits on its production read it
+)
+PARAMETERS: Mapping[str, tuple[Parameter, ...]] = {
+    "dark-matter-single": COUPLINGS,
+    "dark-matter-double": (*COUPLINGS, Parameter("m_v2", "MeV", "m_{V_2}")),
+    "predicted": (),
+}
+RANGES: Mapping[str, Prior] = {"m_v2": LogUniform(10.0, 1000.0)}
+_NOTE = (
+    "portal = '{}': g_1 e eps_2 g_2', and eps_1 eps_2 g_2' = portal_coupling/(4 pi alpha), both branching "
+    "ratios one; depends on the options production_leg, leptons and nuclear_charge "
+    "(docs/physics/beam-dark-matter.md)"
+)
+NOTES: Mapping[str, Mapping[str, str]] = {
+    **{portal: {"portal_coupling": _NOTE.format(portal)} for portal in PORTALS[:2]},
+    "predicted": {},
+}
+LIMITS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "dark-matter-single": {"m_aprime": M_V1, "m_eta": M_CHI, "delta_eta": GAP},
+    "dark-matter-double": {"m_aprime": M_V1, "m_eta": M_CHI, "delta_eta": GAP, "m_v2": M_V2},
+    "predicted": {"m_aprime": M_V1, "m_eta": M_CHI},  # below 2 m_e the gap gives no pair, and no events
+}
+# Mean way, m, from a random point of a sphere to its surface in a random direction: 3/4 of the radius.
+WAY: Final = {"miniboone": 0.75 * 5.0, "lsnd": 0.75 * 2.728}  # fiducial volumes
+NODES: Final = 48  # of the invariant mass of what eta_2 decays to
+
+
+def tables() -> Path:
+    """Return where the shipped tables are."""
+    return Path(str(files("globalfit.likelihoods").joinpath("data", "dark_matter_tables.h5")))
+
+
+def free(model: T3R) -> DarkMatter:
+    """Return production and charges of the portals with a free coupling, by the model's options."""
+    return prediction.dark_matter(tables(), model.production_leg, model.leptons, model.nuclear_charge)
+
+
+def predicted(fermions: tuple[str, str, str]) -> DarkMatter:
+    """Return production of A' with a variant's charges: pi, K -> l nu A' per g_R^2, pi0, eta -> gamma A'.
+
+    A lepton without charge still has A' from the meson and the contact leg.
+    """
+    up, strange = (-1.0 if "u" in fermions else 0.0), (1.0 if "s" in fermions else 0.0)
+    down = 1.0 if "d" in fermions else 0.0
+    production: list[tuple[str, tuple[float, ...]]] = []
+    for source in CHARGED:
+        charge = 1.0 if source.lepton in fermions else 0.0
+        difference = up - (down if source.meson == "pi" else strange)
+        if charge or difference:
+            weights = right_handed_weights(-charge, -0.5 * difference, difference)
+            production.append((source.name, weights))
+    production += [(source.name, (1.0,)) for source in NEUTRAL]
+    return DarkMatter(tables(), tuple(production), None)
+
+
+@dataclass(frozen=True, eq=False)
+class DarkSignal:
+    """Events of a point's portal, all (n, bins)."""
+
+    point: T3RPoint
+
+    @property
+    def portal(self) -> str:
+        """Name of the portal."""
+        return self.point.model.portal
+
+    @cached_property
+    def setup(self) -> DarkMatter:
+        """Sources of A', and nuclear charges."""
+        model = self.point.model
+        return predicted(model.fermions) if self.portal == "predicted" else free(model)
+
+    @cached_property
+    def masses(self) -> Masses:
+        """Masses, with their places in the tables."""
+        at = self.point
+        if self.portal == "predicted":
+            light = at.m_eta / np.maximum(self.stretch, 1e-9)
+            return Masses(self.setup, at.m_aprime, at.m_aprime, at.m_eta, at.m_eta2, flux_m_chi=light)
+        m_v2 = at.m_v2 if self.portal == "dark-matter-double" else at.m_aprime
+        return Masses(self.setup, at.m_aprime, m_v2, at.m_eta, at.m_eta2)
+
+    def events(self, quantity: str, group: str = "all") -> Array:
+        """Return events of all sources, or of "charged" or "neutral" mesons alone."""
+        if self.portal == "predicted":
+            return self._predicted(quantity, group)
+        own = "neutral" if self.point.model.production_leg == "neutral" else "charged"
+        coupling2 = (self.point.portal_coupling**2)[:, None]
+        if group not in ("all", own):
+            return 0.0 * coupling2
+        return prediction.events(self.masses, quantity) * coupling2
+
+    def branching_ratio(self, channel: str) -> Array:
+        """Return BR(M -> l nu A') (n,) of "pi_mu", "pi_e" or "k_mu"."""
+        coupling2 = self.point.g_r**2 if self.portal == "predicted" else self.point.g_x**2
+        for name, weights in self.setup.production:
+            if name == channel:
+                return coupling2 * prediction.branching_ratio(tables(), name, weights, self.point.m_aprime)
+        return 0.0 * coupling2
+
+    # --- predicted
+
+    @cached_property
+    def stretch(self) -> Array:
+        """Energy of eta_1 of A' -> eta_1 eta_2 over m_A'/2 (n,), in the frame of A'.
+
+        Momenta are those of a pair of equal masses m_eta/stretch, times this factor.
+        """
+        at = self.point
+        energy = 1.0 - (at.m_eta2 - at.m_eta) * (at.m_eta2 + at.m_eta) / at.m_aprime**2
+        return np.where(at.m_aprime > at.m_eta + at.m_eta2, energy, 0.0)
+
+    @cached_property
+    def factors(self) -> dict[str, Array]:
+        """Squared couplings (n,) of each source: g_R, and what replaces e in pi0, eta -> gamma gamma."""
+        at = self.point
+        found = dict.fromkeys(self.masses.setup.sources, at.g_r**2)
+        # anomaly with quark contents u - d and u + d - s
+        g_s = at.g_s_vector
+        found["pi0"] = (2.0 * at.g_u_vector + at.g_d_vector) ** 2
+        found["eta"] = ((6.0 * at.g_u_vector - 3.0 * at.g_d_vector + 3.0 * g_s) / 4.0) ** 2
+        return found
+
+    @cached_property
+    def widths(self) -> tuple[Array, Array]:
+        """Widths (n,) of eta_2 -> eta_1 e+ e- and in total, MeV, through virtual A'.
+
+        dGamma/dq^2 = g_eta^2 k (D^2 - q^2)(S^2 + 2 q^2)/(8 pi^2 m_2^2 q^2) q Gamma_A'(q)/(q^2 - m_A'^2)^2;
+        the part of A' along its momentum is neglected, and so is what lies below 2 m_e.
+        """
+        at = self.point
+        gap, total = at.m_eta2 - at.m_eta, at.m_eta2 + at.m_eta
+        y, w = _gauss()
+        span = np.maximum(gap - 2.0 * M_E, 0.0)[:, None]
+        q = 2.0 * M_E + span * y * y * (3.0 - 2.0 * y)
+        step = span * 6.0 * y * (1.0 - y) * w * 2.0 * q
+        gap, total = gap[:, None], total[:, None]
+        m_2, m_a = at.m_eta2[:, None], at.m_aprime[:, None]
+        below = np.maximum(gap**2 - q**2, 0.0)
+        k = np.sqrt((total**2 - q**2) * below) / (2.0 * m_2)
+        rate = k * below * (total**2 + 2.0 * q**2) / (8.0 * pi**2 * m_2**2 * q)
+        # where A' could be on shell, A' -> eta_1 eta_2 is closed and nothing is predicted anyway
+        off = np.where(gap < m_a, m_a**2 - q**2, 1.0)
+        rate = np.where(gap < m_a, step * rate * (at.g_eta[:, None] / off) ** 2, 0.0)
+
+        def width(gamma: Array) -> Array:
+            return np.asarray((rate * gamma).sum(axis=1))
+
+        g = {
+            name: getattr(at, f"g_{name}")[:, None]
+            for name in ("e_vector", "e_axial", "mu_vector", "mu_axial")
+        }
+        electrons = width(decays.vector_to_dirac_pair(q, M_E, g["e_vector"], g["e_axial"]))
+        muons = width(decays.vector_to_dirac_pair(q, M_MU, g["mu_vector"], g["mu_axial"]))
+        sterile = width(decays.vector_to_majorana_pair(q, at.m_nus[:, None], at.g_r[:, None]))
+        mixed = (at.theta_nu * at.g_r)[:, None]
+        light = width(decays.vector_to_two_majorana(q, 0.0, at.m_nus[:, None], mixed))
+        return electrons, electrons + muons + sterile + light
+
+    def _predicted(self, quantity: str, group: str) -> Array:
+        at, path = self.point, tables()
+        lsnd = quantity == "signal_lsnd"
+        card = "lsnd" if lsnd else "miniboone"
+        neutral = {source.name for source in NEUTRAL}
+        electrons, total = self.widths
+        pairs = np.divide(electrons, total, out=np.zeros_like(total), where=total > 0.0)
+        # one eta_1 an A', where the tables count two
+        common = 0.5 * at.br_aprime_eta_eta * at.g_eta**2 * pairs
+        if at.model.eta_charges == "literal":
+            common = 0.0 * common  # A' couples diagonally: eta_1 never becomes eta_2
+        factors = {
+            name: factor * (group == "all" or (name in neutral) == (group == "neutral"))
+            for name, factor in self.factors.items()
+        }
+        weights = charge_weights(PARTS, at.g_p, at.g_n) * common[:, None]
+        if lsnd:
+            made = prediction.lsnd_events(
+                self.masses, factors, lambda h: self._changed(h, CENTRES[: h.shape[-1]], card)
+            )[..., None]
+        else:
+            a = prediction.total_amplitudes(self.masses, factors)
+            mode = MODES.index(OBSERVABLES[quantity].mode)
+            h = self._changed(prediction.spectra(path, a[:, mode]), CENTRES, card)
+            a[:, mode] = prediction.project(path, h)
+            made = prediction.fold(self.masses, a, quantity)
+        zero = (weights == 0.0)[..., None] & np.isfinite(made)
+        return np.asarray(np.where(zero, 0.0, weights[..., None] * made).sum(axis=1))
+
+    def _changed(self, h: Array, energies: Array, card: str) -> Array:
+        """Flux (n, bins) of eta_1 with unequal masses, times the chance that eta_2 decays in the detector."""
+        at, n = self.point, len(self.stretch)
+        shift = -np.log(np.maximum(self.stretch, 1e-9)) / np.log(EDGES[1] / EDGES[0])
+        place = np.arange(h.shape[-1]) + shift[:, None]
+        left = np.minimum(place.astype(np.intp), h.shape[-1])
+        padded = np.concatenate((h, np.zeros((n, 2))), axis=1)
+        share = place - np.floor(place)
+        low = np.take_along_axis(padded, left, axis=1)
+        high = np.take_along_axis(padded, left + 1, axis=1)
+        moved = (1.0 - share) * low + share * high
+        p = np.sqrt(np.maximum(energies**2 - at.m_eta2[:, None] ** 2, 1e-6))
+        lengths = WAY[card] * (at.m_eta2 * self.widths[1])[:, None] / (HBARC_MEV_M * p)
+        return np.asarray(moved * -np.expm1(-lengths))
+
+
+@cache
+def _gauss() -> tuple[Array, Array]:
+    y, w = np.polynomial.legendre.leggauss(NODES)
+    return 0.5 * (y + 1.0), 0.5 * w

@@ -1,0 +1,360 @@
+"""Dark-matter events at n points from the shipped tables; couplings and charges are exact.
+
+Events are exp(L) sum_k a_k S_k: a the amplitudes of the flux of chi in a few spectral shapes (`basis`), a
+function of m_V1 and m_chi; exp(L) S the kernel in these shapes, a function of m_V2, m_chi and m_chi'. The
+logarithm L and the remaining shapes S, of order one, are interpolated with four-point Lagrange polynomials,
+and so are the logarithm of the flux and its shape, source by source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from globalfit.arrays import Array, Mask
+from globalfit.constants import M_E
+from globalfit.errors import GlobalfitError, did_you_mean
+from globalfit.physics.beam.dark_matter import lsnd
+from globalfit.physics.beam.dark_matter.channels import (
+    CHARGED,
+    DECAYS,
+    GAP,
+    HIGHEST_RATIO,
+    M_CHI,
+    M_V1,
+    M_V2,
+    NEUTRAL,
+    OBSERVABLES,
+    SHARES,
+    SOURCES,
+    Decay,
+    Source,
+    leg_weights,
+)
+from globalfit.physics.beam.dark_matter.tables import load_tables
+from globalfit.physics.beam.grid import LEGS, MODES
+from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
+from globalfit.physics.beam.nuclei import charge_weights, named_charges, scatterers
+from globalfit.physics.beam.two_body import threshold
+
+LEPTONS = {"mu": ("mu",), "e": ("e",), "e+mu": ("mu", "e")}
+PARTS = scatterers({"C": 1.0, "H": 1.0})  # of both detectors: carbon coherent, incoherent; hydrogen
+KEPT = 3e-4  # of the shapes (root mean square) that compression may lose
+
+
+@dataclass(frozen=True)
+class DarkMatter:
+    """Sources of V1 with the weights of their terms, and nuclear charges.
+
+    Parameters
+    ----------
+    path : Path
+        The file of tables.
+    production : tuple of (source, weights)
+        Names of `channels.SOURCES` and the weights of their terms.
+    charges : (float, float) or None
+        Charges of proton and neutron under V2; None keeps the parts of the target apart.
+    """
+
+    path: Path
+    production: tuple[tuple[str, tuple[float, ...]], ...]
+    charges: tuple[float, float] | None = (1.0, 0.0)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources."""
+        return tuple(name for name, _ in self.production)
+
+
+def dark_matter(
+    path: Path, leg: str = "lepton", leptons: str = "mu", nuclear_charge: str = "Z"
+) -> DarkMatter:
+    """Return V1 from one leg of pi, K -> l nu V1, or from "neutral" mesons, pi0, eta -> gamma V1.
+
+    Raises
+    ------
+    GlobalfitError
+        If a choice is unknown.
+    """
+    production: tuple[tuple[str, tuple[float, ...]], ...]
+    if leg == "neutral":
+        production = tuple((source.name, (1.0,)) for source in NEUTRAL)
+    else:
+        for kind, value, known in (("leg", leg, (*LEGS, "neutral")), ("leptons", leptons, tuple(LEPTONS))):
+            if value not in known:
+                raise GlobalfitError("beam", f"no {kind} '{value}'", did_you_mean(str(value), known))
+        production = tuple((s.name, leg_weights(leg)) for s in CHARGED if s.lepton in LEPTONS[leptons])
+    return DarkMatter(path, production, named_charges(nuclear_charge))
+
+
+@dataclass(frozen=True, eq=False)
+class Masses:
+    """Masses (n,) in MeV of V1, V2, chi and chi', with their places in the tables, found once."""
+
+    setup: DarkMatter
+    m_v1: Array
+    m_v2: Array
+    m_chi: Array
+    m_chi_prime: Array
+    flux_m_chi: Array | None = None  # instead of m_chi in the flux
+    _amplitudes: dict[str, Array] = field(default_factory=dict, repr=False)
+    _blended: dict[tuple[str, str, int | None], tuple[Array, Array]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def closed(self) -> Mask:
+        """Whether V1 -> chi chibar or chi' -> chi e+ e- is closed (n,): no events."""
+        return np.asarray((2.0 * self.light >= self.m_v1) | (self.m_chi_prime - self.m_chi <= 2.0 * M_E))
+
+    @cached_property
+    def light(self) -> Array:
+        """Mass (n,) of chi in the flux."""
+        return self.m_chi if self.flux_m_chi is None else self.flux_m_chi
+
+    @cached_property
+    def inside(self) -> Mask:
+        """Whether the tables cover the masses (n,)."""
+        gap = self.m_chi_prime - self.m_chi
+        ratio = self.m_chi <= HIGHEST_RATIO * self.m_chi_prime
+        inside = ratio & (gap >= GAP[0]) & (gap <= GAP[1]) & (self.m_v1 >= M_V1[0]) & (self.m_v1 <= M_V1[1])
+        inside &= (self.m_v2 >= M_V2[0]) & (self.m_v2 <= M_V2[1])
+        return np.asarray(inside & (self.m_chi >= M_CHI[0]) & (self.m_chi <= M_CHI[1]))
+
+    @cached_property
+    def places(self) -> tuple[tuple[Decay, Index, Index, Array], ...]:
+        """For each decay its points (m,), 64 rows (m, 64) of the tables and weights."""
+        found = []
+        real = self.m_chi_prime - self.m_chi > self.m_v2
+        for decay in DECAYS:
+            at = np.flatnonzero((real == decay.on_shell) & self.inside & ~self.closed)
+            if not at.size:
+                continue
+            x = decay.coordinates(self.m_chi[at], self.m_chi_prime[at], self.m_v2[at])
+            axes = [stencil(axis, each) for axis, each in zip(decay.nodes, x, strict=True)]
+            pair = tensor_stencil(axes[0], axes[1], len(decay.nodes[1]))
+            index, weights = tensor_stencil(pair, axes[2], len(decay.nodes[2]))
+            found.append((decay, at, index, weights))
+        return tuple(found)
+
+    @cached_property
+    def shares(self) -> tuple[Index, Array]:
+        """Stencil in (2 m_chi/m_V1)^2."""
+        share = (2.0 * self.light / self.m_v1) ** 2
+        return stencil(SHARES, np.clip(share, SHARES[0], 1.0))
+
+
+def amplitudes(masses: Masses, source: str) -> Array:
+    """Return the flux amplitudes (n, modes, k) of one source, protons on target included, of `grid.MODES`."""
+    if source not in masses._amplitudes:
+        masses._amplitudes[source] = _amplitudes(masses, source)
+    return masses._amplitudes[source]
+
+
+def total_amplitudes(masses: Masses, factors: Mapping[str, Array] | None = None) -> Array:
+    """Return amplitudes (n, modes, k) of all sources, each times its factor (n,) if there are any."""
+    total = np.zeros((len(masses.m_v1), len(MODES), _shapes(masses.setup.path)))
+    for name in masses.setup.sources:
+        made = amplitudes(masses, name)
+        total += made if factors is None else made * factors[name][:, None, None]
+    return total
+
+
+def events(masses: Masses, quantity: str) -> Array:
+    """Return expected events (n, bins) per unit couplings squared; inf outside the tables.
+
+    Parameters
+    ----------
+    masses : Masses
+    quantity : str
+        Of `channels.OBSERVABLES`, or "signal_lsnd".
+    """
+    if quantity == "signal_lsnd":
+        return lsnd_events(masses)[:, None]
+    if "total" not in masses._amplitudes:
+        masses._amplitudes["total"] = total_amplitudes(masses)
+    return fold(masses, masses._amplitudes["total"], quantity)
+
+
+def fold(masses: Masses, a: Array, quantity: str) -> Array:
+    """Return events (n, bins), or (n, parts, bins) with parts apart, of flux amplitudes (n, modes, k)."""
+    each = OBSERVABLES[quantity]
+    mode = MODES.index(each.mode)
+    apart = masses.setup.charges is None
+    out = np.zeros((len(masses.m_v1), *((len(PARTS),) if apart else ()), each.last))
+    for decay, at, index, weights in masses.places:
+        amplitude = a[at, mode]
+        made = []
+        for part in range(len(PARTS)) if apart else (None,):
+            key = (decay.name, each.kernel, part)
+            if key not in masses._blended:  # modes share it
+                kernel = _kernel(masses.setup.path, masses.setup.charges, part, decay, each.kernel)
+                mixed = blend(kernel.rows, index, weights)
+                shape = (mixed[:, 1:] @ kernel.shapes).reshape(len(at), a.shape[-1], -1)
+                masses._blended[key] = np.exp(mixed[:, :1]), shape
+            size, shape = masses._blended[key]
+            spectrum = np.matmul(amplitude[:, None, :], shape)[:, 0, : each.last]
+            made.append(np.maximum(spectrum, 0.0) * size)
+        out[at] = np.stack(made, axis=1) if apart else made[0]
+    if each.total:
+        out = out.sum(axis=-1, keepdims=True)
+    out[~masses.inside & ~masses.closed] = np.inf
+    return out
+
+
+def lsnd_events(
+    masses: Masses,
+    factors: Mapping[str, Array] | None = None,
+    change: Callable[[Array], Array] | None = None,
+) -> Array:
+    """Return LSND's showers of 20 to 60 MeV (n,) per unit couplings squared, (n, parts) with parts apart.
+
+    Only from pi+ -> l+ nu V1. The factors (n,) multiply the sources, `change` acts on the flux (n, energies).
+    """
+    n, setup = len(masses.m_v1), masses.setup
+    h = np.zeros((n, lsnd.BINS))
+    for name in setup.sources:
+        source = SOURCES[name]
+        if source.meson == "pi":
+            one = _flux(setup, name, "lsnd", masses)
+            h += one if factors is None else one * factors[name][:, None]
+    if change is not None:
+        h = change(h)
+    apart = np.zeros((n, len(PARTS)))
+    for decay, at, index, weights in masses.places:
+        tables = load_tables(setup.path).arrays
+        level = blend(tables[f"level/{decay.name}"], index, weights)
+        flat = tables[f"lsnd/{decay.name}"].reshape(len(tables[f"lsnd/{decay.name}"]), -1)
+        kernel = blend(flat, index, weights).reshape(len(at), len(PARTS), -1)
+        limits = np.stack(
+            [threshold(masses.m_chi[at], masses.m_chi_prime[at], part.mass) for part in PARTS], axis=1
+        )
+        full = np.maximum(lsnd.at_energies(kernel, limits), 0.0)
+        apart[at] = np.exp(level) * np.matmul(full, h[at][..., None])[..., 0]
+    out = apart if setup.charges is None else apart @ charge_weights(PARTS, *setup.charges)
+    out[~masses.inside & ~masses.closed] = np.inf
+    return np.asarray(out)
+
+
+def branching_ratio(path: Path, source: str, weights: Sequence[float], m_v1: Array) -> Array:
+    """Return BR(M -> ... V1) (n,) of a charged or neutral meson per squared coupling; zero if closed."""
+    each = SOURCES[source]
+    logs = np.log(load_tables(path).arrays[f"branching/{source}"] @ np.asarray(weights))
+    at = _place(each, m_v1)
+    return np.asarray(np.exp(blend(logs[:, None], *at)[:, 0]) * closing(each, m_v1))
+
+
+def closing(source: Source, m_v1: Array) -> Array:
+    """Return 1 below a source's last node, 0 above its threshold, falling linearly between."""
+    last = source.highest
+    if last < 0.99 * source.threshold:  # the tables end before the source does
+        return np.ones(len(m_v1))
+    return np.asarray(np.clip((source.threshold - m_v1) / (source.threshold - last), 0.0, 1.0))
+
+
+def spectra(path: Path, a: Array) -> Array:
+    """Return fluxes (..., 89) of amplitudes (..., k), within the span of the shapes; zero outside w."""
+    arrays = load_tables(path).arrays
+    weight = arrays["weight"]
+    return np.asarray((a @ arrays["shapes"]) / np.where(weight > 0.0, weight, np.inf))
+
+
+def project(path: Path, h: Array) -> Array:
+    """Return the amplitudes (..., k) of fluxes (..., 89): the inverse of `spectra`."""
+    arrays = load_tables(path).arrays
+    return np.asarray((h * arrays["weight"]) @ arrays["shapes"].T)
+
+
+class _Kernel(NamedTuple):
+    rows: Array  # (nodes, 1 + r): the level, and the weights of r combinations
+    shapes: Array  # (r, k times bins)
+
+
+def _amplitudes(masses: Masses, source: str) -> Array:
+    k = _shapes(masses.setup.path)
+    made = _flux(masses.setup, source, "flux", masses)
+    found = np.zeros((len(masses.m_v1), len(MODES), k))
+    modes = SOURCES[source].modes
+    for i, mode in enumerate(modes):
+        found[:, MODES.index(mode)] = made[:, i * k : (i + 1) * k]
+    if "nubar" not in modes:
+        # the horn does not touch neutral mesons
+        found[:, MODES.index("nubar")] = found[:, MODES.index("nu")] * NUBAR_EXPOSURE
+    return found
+
+
+NUBAR_EXPOSURE = 1.127 / 1.875  # protons on target, antineutrino over neutrino mode
+
+
+def _flux(setup: DarkMatter, source: str, kind: str, masses: Masses) -> Array:
+    """Blended columns (n, ...) of a source's flux table; zero where the source is closed."""
+    table = _flux_table(setup, source, kind)
+    each = SOURCES[source]
+    out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
+    at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
+    if at.size:
+        shares = masses.shares[0][at], masses.shares[1][at]
+        index, weights = tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES))
+        mixed = blend(table, index, weights)
+        scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
+        out[at] = mixed[:, 1:] * scale[:, None]
+        if kind == "lsnd":
+            out = np.maximum(out, 0.0)
+    return out
+
+
+def _place(source: Source, m_v1: Array) -> tuple[Index, Array]:
+    nodes = _source_nodes(source)
+    at = source.coordinate(np.clip(m_v1, M_V1[0], source.highest))
+    return stencil(nodes, at)
+
+
+@cache
+def _source_nodes(source: Source) -> Array:
+    return source.coordinate(source.masses)
+
+
+@cache
+def _flux_table(setup: DarkMatter, source: str, kind: str) -> Array:
+    """Log of the flux in its first mode, and flux over that (nodes, 1 + columns), terms added up."""
+    weights = np.asarray(dict(setup.production)[source])
+    table = load_tables(setup.path).arrays[f"{kind}/{source}"]
+    if kind == "lsnd":
+        flat = np.einsum("ijte,t->ije", table, weights).reshape(table.shape[0] * table.shape[1], -1)
+        size = flat.sum(axis=1)
+    else:
+        made = np.einsum("ijmtk,t->ijmk", table, weights)
+        flat = made.reshape(table.shape[0] * table.shape[1], -1)
+        size = np.linalg.norm(flat[:, : table.shape[-1]], axis=1)
+    return np.ascontiguousarray(np.column_stack((np.log(size), flat / size[:, None])))
+
+
+@cache
+def _kernel(
+    path: Path, charges: tuple[float, float] | None, part: int | None, decay: Decay, kernel: str
+) -> _Kernel:
+    """Return a decay's kernels with charges put in, or of one part, compressed to the shapes that matter."""
+    arrays = load_tables(path).arrays
+    level, shapes = arrays[f"level/{decay.name}"], arrays[f"{kernel}/{decay.name}"]
+    if charges is None:
+        assert part is not None
+        top, whole = level[:, part], shapes[:, part].astype(np.float64)
+    else:
+        parts = charge_weights(PARTS, *charges) * np.exp(level - level.max(axis=1, keepdims=True))
+        total = parts.sum(axis=1)
+        top = level.max(axis=1) + np.log(total)
+        whole = np.einsum("np,npkb->nkb", parts / total[:, None], shapes)
+    flat = whole.reshape(len(whole), -1)
+    u, s, v = np.linalg.svd(flat, full_matrices=False)
+    tail = np.sqrt(np.cumsum(s[::-1] ** 2)[::-1] / np.sum(s**2))
+    r = int(np.searchsorted(-tail, -KEPT))
+    rows = np.column_stack((top, u[:, :r] * s[:r]))
+    return _Kernel(np.ascontiguousarray(rows), np.ascontiguousarray(v[:r]))
+
+
+@cache
+def _shapes(path: Path) -> int:
+    return len(load_tables(path).arrays["shapes"])
