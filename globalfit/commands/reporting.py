@@ -9,6 +9,10 @@ import typer
 
 from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, console, print_json, say, words
 
+FitFile = Annotated[
+    Path | None,
+    typer.Option("--fit", help="the fit file; needed where a likelihood is a loose file, file.py:Class"),
+]
 Samples = Annotated[int, typer.Option(min=1, max=100_000, help="kept samples that are evaluated again")]
 
 
@@ -20,6 +24,7 @@ def report(
         bool,
         typer.Option("--predict/--no-predict", help="evaluate samples again; without, no plug-in is loaded"),
     ] = True,
+    fit: FitFile = None,
     samples: Samples = 400,
     discard: Discard = None,
     names: Names = "",
@@ -33,7 +38,7 @@ def report(
 
     check_outputs(file, output, pdf, overwrite=overwrite)
     with Chain.open(file, names=words(names)) as chain:
-        found = report_(chain, discard=discard, samples=samples if predict else 0)
+        found = report_(chain, discard=discard, samples=samples if predict else 0, fit=fit)
         if not found.summary.converged:
             say(f"NOT CONVERGED: {found.summary.reasons[0]}")
         if found.predictive is None and predict:
@@ -44,6 +49,7 @@ def report(
 
 def predict(
     file: ChainPath,
+    fit: FitFile = None,
     samples: Samples = 400,
     discard: Discard = None,
     as_json: Json = False,
@@ -54,16 +60,16 @@ def predict(
     Kept samples are evaluated again with the fit of the chain; of a chain that is not converged only the best
     sample is given.
     """
-    from globalfit.analysis.rebuilt import fit_of
     from globalfit.chains.chain import Chain
     from globalfit.report.predictive import predict as predict_
     from globalfit.report.show import print_predictive
+    from globalfit.stored import stored_fit
 
     with Chain.open(file) as chain:
         verdict = chain.verdict if discard is None else chain.assess(discard)
         if not verdict.converged:
             say(f"NOT CONVERGED: {verdict.reasons[0]}")
-        found = predict_(chain, fit_of(chain), samples=samples, discard=verdict.discard)
+        found = predict_(chain, stored_fit(chain, fit), samples=samples, discard=verdict.discard)
     if as_json:
         print_json(found.to_dict(intervals=verdict.converged))
     else:

@@ -149,7 +149,7 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
 def pulls(found: Predictive) -> Drawing:
     """Return the pull of every measured number at the best sample."""
     rows = found.pulls
-    figure = _figure(6.0, 0.7 + 0.28 * len(rows))
+    figure = _figure(7.0, 0.7 + 0.28 * len(rows))
     panel = figure.subplots()
     y = np.arange(len(rows))
     values = np.array([each.value for each in rows])
@@ -162,7 +162,7 @@ def pulls(found: Predictive) -> Drawing:
     panel.set_yticks(y, [_plain(f"{each.likelihood}: {each.observable}") for each in rows])
     panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.set_xlim(-edge, edge)
-    panel.set_xlabel("(prediction − measurement) / error, best sample")
+    panel.set_xlabel("pull of the best sample")
     alt = "; ".join(f"{each.observable} {each.value:+.2f}" for each in rows)
     return Drawing("pulls-figure", "Pulls", f"pulls of the best sample: {alt}", figure)
 

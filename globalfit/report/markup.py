@@ -68,6 +68,8 @@ def _cell(content: Content) -> Node:
     if isinstance(content, int | float):
         text = number(content) if math.isfinite(content) else "-"
         return element("td", text, class_="number", data_value=repr(float(content)))
+    if isinstance(content, str) and " .. " in content:
+        return element("td", content, class_="range")
     return element("td", content)
 
 

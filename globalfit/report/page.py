@@ -30,6 +30,7 @@ from globalfit.report.figures import (
 )
 from globalfit.report.markup import Node, add, data_uri, element, listing, render, section
 from globalfit.report.predictive import SAMPLES, Predictive, predict
+from globalfit.stored import stored_fit
 
 AGREE = 1e-6  # ln L found again
 Figured: TypeAlias = "tuple[Drawing, tuple[bytes, str]] | str"
@@ -63,7 +64,7 @@ def report(
     *,
     discard: int | None = None,
     samples: int = SAMPLES,
-    folder: Path | None = None,
+    fit: Path | None = None,
 ) -> Report:
     """Gather what is to be shown of a chain.
 
@@ -76,8 +77,8 @@ def report(
     samples : int
         How many kept samples are evaluated again for the posterior predictive; 0 for none, and then no
         plug-in is loaded.
-    folder : Path, optional
-        Where loose plug-in files are looked for; the chain's folder by default.
+    fit : Path, optional
+        The fit file; needed where a likelihood is a loose file, which a chain never causes to be run.
     """
     summary = summarise(chain, discard=discard)
     found = tuple(violations(chain))
@@ -85,9 +86,7 @@ def report(
     try:
         if samples < 1:
             raise ChainError("", "no sample was evaluated again", "leave out --no-predict")
-        from globalfit.analysis.rebuilt import fit_of
-
-        predictive = predict(chain, fit_of(chain, folder), samples=samples, discard=summary.discard)
+        predictive = predict(chain, stored_fit(chain, fit), samples=samples, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
         missing = "; ".join(str(error).splitlines())
     return Report(chain, summary, found, predictive, missing)
@@ -133,7 +132,7 @@ def page(found: Report, figures: Sequence[Figured]) -> str:
         sections.fitted(chain, summary),
         sections.quantities(summary),
         *early,
-        sections.experiments(summary, found.predictive.ideal if found.predictive else {}),
+        sections.experiments(summary, found.predictive),
         _predictions(found, late),
         sections.modes(summary),
         sections.origin(chain, summary),

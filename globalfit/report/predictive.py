@@ -13,10 +13,12 @@ from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
+from globalfit.inference.null import null_log_likelihoods
 from globalfit.likelihood import Prediction
 from globalfit.report.data import Datum, Spectrum, measured, spectra
 
 SAMPLES = 400
+NULLS = 16  # draws over which ln L at the null has to stay the same
 LEVELS = (0.025, 0.16, 0.5, 0.84, 0.975)  # those of the summary
 BESIDE = ("error_", "sm_", "theory_covariance")  # what stands beside an observable
 
@@ -39,8 +41,9 @@ class Predictive:
         Observables of the best sample, () or (bins,), and of the samples, (n,) or (n, bins).
     pulls : tuple of Pull
         What the best sample leaves, by the likelihoods' own account where they give one.
-    ideal : mapping of str to float
-        The highest ln likelihood that any prediction could have, of the likelihoods that tell it.
+    null, ideal : mapping of str to float
+        ln L without new physics, where a likelihood or the model says what that is, and the highest that any
+        prediction could have, where a likelihood tells it.
     source : mapping of str to str
         The likelihood that predicts an observable.
     data : tuple of Datum
@@ -52,6 +55,7 @@ class Predictive:
     best: Mapping[str, Array]
     draws: Mapping[str, Array]
     pulls: tuple[Pull, ...]
+    null: Mapping[str, float]
     ideal: Mapping[str, float]
     source: Mapping[str, str]
     data: tuple[Datum, ...]
@@ -139,7 +143,9 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
             ideal[name] = float(top)
         data += numbers
         curves += spectra(likelihood, known)
-    return Predictive(best, draws, tuple(left), ideal, source, tuple(data), tuple(curves), difference)
+    nulls = null_log_likelihoods(posterior, draws=NULLS)
+    null = {name: each.log_likelihood for name, each in nulls.items() if each.log_likelihood is not None}
+    return Predictive(best, draws, tuple(left), null, ideal, source, tuple(data), tuple(curves), difference)
 
 
 def _pulls(likelihood: Any, prediction: Prediction, numbers: list[Datum]) -> list[Pull]:

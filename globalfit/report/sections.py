@@ -123,14 +123,15 @@ def quantities(summary: Summary) -> Node:
         caption = f"{title.capitalize()}: " + (
             "median, central intervals, value of the best sample" if summary.converged else "best sample"
         )
-        add(made, table(head, [_row(each, summary.converged) for each in rows], caption))
+        add(made, table(head, [_row(each, summary) for each in rows], caption))
     if summary.fixed:
         rows_ = list(summary.fixed.items())
         add(made, table(("fixed parameter", "value"), rows_, "Fixed parameters and defaults"))
     return made
 
 
-def _row(row: Row, converged: bool) -> list[Content]:
+def _row(row: Row, summary: Summary) -> list[Content]:
+    converged = summary.converged
     digits = spread_digits(row.high68 - row.low68, row.median)
     found: list[Content] = [row.name, row.unit]
     if converged:
@@ -141,6 +142,8 @@ def _row(row: Row, converged: bool) -> list[Content]:
         ]
     bulk = getattr(row, "ess_bulk", None)
     found += [_rounded(row.best, digits if converged else 6)]
+    if row.name in getattr(summary, "constant", ()):
+        return [*found, "-", "-", "-", "constant"]
     found += ["-" if x is None else _rounded(x, 4) for x in (row.tau, getattr(row, "rhat", None))]
     found.append("-" if bulk is None and row.ess is None else float(round(bulk or row.ess or 0.0)))
     found.append(f"prior-bounded ({row.bounded})" if row.bounded else "")
@@ -151,7 +154,7 @@ def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
-def experiments(summary: Summary, ideal: Mapping[str, float]) -> Node:
+def experiments(summary: Summary, found: Predictive | None) -> Node:
     """Return ln L of each experiment at the best sample; at the null point and ideal where that is known."""
     made = section("likelihoods", "ln L of each experiment")
     if not summary.likelihoods:
@@ -159,10 +162,16 @@ def experiments(summary: Summary, ideal: Mapping[str, float]) -> Node:
         return made
     rows = []
     for each in summary.likelihoods:
-        top = each.get("ideal", ideal.get(each["name"]))
-        rows.append({"best": each["best"], "mean": each["mean"], "null": each.get("null"), "ideal": top})
+        null = found.null.get(each["name"]) if found else None
+        ideal = found.ideal.get(each["name"]) if found else None
+        rows.append({"best": each["best"], "mean": each["mean"], "null": null, "ideal": ideal})
     columns = [key for key in ("best", "mean", "null", "ideal") if any(row[key] is not None for row in rows)]
-    titles = {"best": "best sample", "mean": "posterior mean", "null": "null", "ideal": "ideal"}
+    titles = {
+        "best": "best sample",
+        "mean": "posterior mean",
+        "null": "without new physics",
+        "ideal": "ideal",
+    }
     table_rows: list[list[Content]] = [
         [each["name"], *(_fixed(row[key]) for key in columns)]
         for each, row in zip(summary.likelihoods, rows, strict=True)
@@ -174,7 +183,8 @@ def experiments(summary: Summary, ideal: Mapping[str, float]) -> Node:
         table_rows.append(["all", *(_fixed(x) for x in total)])
     add(made, table(("likelihood", *(titles[key] for key in columns)), table_rows, "ln L"))
     if "null" not in columns:
-        add(made, element("p", "The chain does not say what the null point gives.", class_="missing"))
+        said = "ln L without new physics is not known: no likelihood could be asked, or none says it."
+        add(made, element("p", said, class_="missing"))
     return made
 
 

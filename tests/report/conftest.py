@@ -93,11 +93,11 @@ def browse(tmp_path_factory):
         pytest.skip(f"no browser on the path: none of {', '.join(names)}")
     profile = tmp_path_factory.mktemp("profile")
 
-    def run(page: Path) -> tuple[str, str]:
+    def run(page: Path, *options: str) -> tuple[str, str]:
         words = [program, "--headless", "--disable-gpu", f"--user-data-dir={profile}", "--no-first-run"]
         if os.geteuid() == 0:
             words.append("--no-sandbox")  # it refuses to start as root otherwise
-        words += ["--enable-logging=stderr", "--dump-dom", page.as_uri()]
+        words += ["--enable-logging=stderr", *options, "--dump-dom", page.as_uri()]
         done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout, done.stderr
 

@@ -108,7 +108,7 @@ def beam_page(beam):
 
 @pytest.fixture(scope="module")
 def muon_page(muon):
-    return made(Chain.open(muon), samples=40)
+    return made(Chain.open(muon), samples=40, fit=muon.with_suffix(".toml"))
 
 
 def test_page_of_a_beam_fit(beam_page):
@@ -168,24 +168,29 @@ def test_from_the_chain_alone(muon, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, ["report", "muon.h5", "-o", "here.html", "--pdf", "here.pdf"])
     assert done.exit_code == 0, done.output
     assert "note: no spectra, no pulls" in done.stderr
-    assert "counts.py" in done.stderr
+    assert "'counts' is a loose file" in done.stderr
     read = check((tmp_path / "here.html").read_text("utf-8"))
     assert {"corner", "marginals", "likelihoods", "fit-file"} <= read.ids
     assert "pulls-figure" not in read.ids
     assert "Not shown:" in read.words
-    assert "counts.py" in read.words
+    assert "'counts' is a loose file" in read.words
     assert len(re.findall(rb"/Type /Page\b", (tmp_path / "here.pdf").read_bytes())) == 2
     again = CliRunner().invoke(app, ["report", "muon.h5", "-o", "here.html"])
     assert again.exit_code == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here.html", "here.pdf", "muon.h5"]
 
 
-def test_without_predictions_no_plugin_is_loaded(muon, tmp_path):
+def test_a_chain_runs_no_loose_file(muon, tmp_path):
+    """A chain from anywhere, with a file of code beside it: the file is run only for a fit file given."""
     shutil.copy(muon, tmp_path / "muon.h5")
-    (tmp_path / "counts.py").write_text("raise SystemExit('loaded')")
-    found = report(Chain.open(tmp_path / "muon.h5"), samples=0)
+    (tmp_path / "counts.py").write_text("raise RuntimeError('was run')")
+    chain = Chain.open(tmp_path / "muon.h5")
+    found = report(chain)
     assert found.predictive is None
-    assert "no sample was evaluated" in found.missing
+    assert "'counts' is a loose file" in found.missing
+    assert "no sample was evaluated" in report(chain, samples=0).missing
+    shutil.copy(muon.with_suffix(".toml"), tmp_path)
+    assert "was run" in report(chain, fit=tmp_path / "muon.toml").missing
 
 
 def test_the_command_makes_the_same_chain(muon, muon_page, tmp_path):
@@ -333,7 +338,7 @@ def test_in_a_browser(beam_page, browse, tmp_path):
     driven.write_text(
         re.sub(r"<meta http-equiv[^>]*>", "", beam_page).replace("</body>", driver), encoding="utf-8"
     )
-    document, _ = browse(driven)
+    document, _ = browse(driven, "--window-size=500,900")  # a telephone; the least that it takes
     names = sorted(["dump_background", "dump_flux_ratio", "m_aprime", "m_x", "portal_coupling"])
     wanted = f"{' '.join(names)} | {' '.join(reversed(names))}"
     assert f"<title>drawn=true n=5 focused=true wide=true {wanted}</title>" in document

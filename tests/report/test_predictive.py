@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from globalfit.analysis.rebuilt import fit_of
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
 from globalfit.report.data import Datum
 from globalfit.report.predictive import predict
+from globalfit.stored import stored_fit
 
 
 @pytest.fixture(scope="module")
 def found(beam):
     chain = Chain.open(beam)
-    return chain, predict(chain, fit_of(chain), samples=100, discard=20)
+    return chain, predict(chain, stored_fit(chain), samples=100, discard=20)
 
 
 def test_samples_evaluated_again_are_those_of_the_chain(found):
@@ -98,7 +98,7 @@ def test_pull_in_closed_form(datum, predicted, theory, pull):
 def test_pulls_of_a_likelihood_that_tells_them(muon):
     """A likelihood's own account is taken before ours."""
     chain = Chain.open(muon)
-    fit = fit_of(chain)
+    fit = stored_fit(chain, muon.with_suffix(".toml"))
 
     class Telling:
         def __init__(self, inner):
@@ -142,6 +142,16 @@ def test_intervals_of_a_converged_chain(found):
 
 def test_a_chain_of_other_data_is_noticed(beam):
     chain = Chain.open(beam)
-    fit = fit_of(chain)
+    fit = stored_fit(chain)
     fit.posterior.likelihoods["lsnd"] = replace(fit.posterior.likelihoods["lsnd"], excess=50.0)
     assert predict(chain, fit, samples=10, discard=20).difference > 0.1
+
+
+def test_null_of_miniboone(found):
+    """At zero signal: the 38 x 38 form of the released covariance, and LSND's excess left unexplained."""
+    null = found[1].null
+    assert null["miniboone"] == pytest.approx(-221.6203073, abs=1e-6)
+    assert null["lsnd"] == pytest.approx(
+        -math.log(math.hypot(22.4, 6.0) * math.sqrt(2.0 * math.pi))
+        - 0.5 * (87.9 / math.hypot(22.4, 6.0)) ** 2
+    )
