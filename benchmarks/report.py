@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import pairwise
 
 from globalfit.chains.chain import Chain
 from globalfit.report.page import drawings, page, report
@@ -30,7 +31,7 @@ def main() -> None:
         text = page(found, figures)
         marks.append(time.process_time())
         total = marks[-1] - marks[0]
-        took = [later - earlier for earlier, later in zip(marks, marks[1:], strict=False)]
+        took = [later - earlier for earlier, later in pairwise(marks)]
         shares = ", ".join(f"{part} {each / total:.0%}" for part, each in zip(PARTS, took, strict=True))
         samples, size = chain.steps * chain.walkers, len(text.encode()) / 1e6
         print(f"{name}: {samples} samples, {total:.1f} s ({shares}), {size:.2f} MB")
