@@ -20,6 +20,7 @@ from globalfit.commands import (
     ledger,
     plugins,
     reading,
+    reporting,
     running,
     validating,
 )
@@ -49,6 +50,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "merge": running.merge,
     "summary": reading.summary,
     "corner": reading.corner,
+    "report": reporting.report,
+    "predict": reporting.predict,
     "leave-one-out": analysing.leave_one_out,
     "tension": analysing.tension,
     "reweight": analysing.reweight,

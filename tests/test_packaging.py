@@ -51,6 +51,7 @@ LAYERS = (
         "show_comparison",
         "validation",
         "analysis",
+        "report",
     },
     {"commands"},
     {"cli"},

@@ -1,0 +1,76 @@
+"""Commands that show a chain as a page, and what it predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, console, print_json, say, words
+
+FitFile = Annotated[
+    Path | None,
+    typer.Option("--fit", help="the fit file; needed where a likelihood is a loose file, file.py:Class"),
+]
+Samples = Annotated[int, typer.Option(min=1, max=100_000, help="kept samples that are evaluated again")]
+
+
+def report(
+    file: ChainPath,
+    output: Annotated[Path, typer.Option("-o", "--output", help="the page, .html")] = Path("report.html"),
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="the figures too, one a page")] = None,
+    predict: Annotated[
+        bool,
+        typer.Option("--predict/--no-predict", help="evaluate samples again; without, no plug-in is loaded"),
+    ] = True,
+    fit: FitFile = None,
+    samples: Samples = 400,
+    discard: Discard = None,
+    names: Names = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace files that exist")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write one HTML page about a chain: verdict, limits, citations, plots, tables; no network needed."""
+    from globalfit.chains.chain import Chain
+    from globalfit.report.page import check_outputs, write
+    from globalfit.report.page import report as report_
+
+    check_outputs(file, output, pdf, overwrite=overwrite)
+    with Chain.open(file, names=words(names)) as chain:
+        found = report_(chain, discard=discard, samples=samples if predict else 0, fit=fit)
+        if not found.summary.converged:
+            say(f"NOT CONVERGED: {found.summary.reasons[0]}")
+        if found.predictive is None and predict:
+            say(f"note: no spectra, no pulls: {found.missing}")
+        write(found, output, pdf=pdf, overwrite=overwrite)
+    say(f"wrote {output}" + (f" and {pdf}" if pdf else ""))
+
+
+def predict(
+    file: ChainPath,
+    fit: FitFile = None,
+    samples: Samples = 400,
+    discard: Discard = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Print what the posterior predicts: each observable with its intervals, beside what is measured.
+
+    Kept samples are evaluated again with the fit of the chain; of a chain that is not converged only the best
+    sample is given.
+    """
+    from globalfit.chains.chain import Chain
+    from globalfit.report.predictive import predict as predict_
+    from globalfit.report.show import print_predictive
+    from globalfit.stored import stored_fit
+
+    with Chain.open(file) as chain:
+        verdict = chain.verdict if discard is None else chain.assess(discard)
+        if not verdict.converged:
+            say(f"NOT CONVERGED: {verdict.reasons[0]}")
+        found = predict_(chain, stored_fit(chain, fit), samples=samples, discard=verdict.discard)
+    if as_json:
+        print_json(found.to_dict(intervals=verdict.converged))
+    else:
+        print_predictive(console(), found, converged=verdict.converged)

@@ -1,0 +1,302 @@
+"""The sections of a report: what is said of a chain, in the order a reader needs it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from globalfit.analysis.pushback import Violation
+from globalfit.chains.chain import Chain
+from globalfit.chains.cite import bibtex, references, uncited
+from globalfit.chains.summary import Row, Summary
+from globalfit.report.markup import Content, Node, add, data_uri, element, listing, section, table
+from globalfit.report.predictive import Predictive
+from globalfit.show import spread_digits
+
+FIELD = {key: re.compile(rf'\b{key} = "\{{?(.*?)\}}?"[,}}]') for key in ("title", "eprint", "doi", "author")}
+
+
+def verdict(summary: Summary) -> Node:
+    """Return the verdict with its reasons: the first thing on the page."""
+    good = summary.converged
+    made = element("div", class_=f"verdict {'good' if good else 'bad'}", id="verdict", role="status")
+    add(made, element("strong", "CONVERGED" if good else "NOT CONVERGED"))
+    ensembles = int(getattr(summary, "ensembles", 1))
+    if not good:
+        add(made, element("p", "No intervals are given: they would not be intervals."))
+    elif ensembles > 1:
+        add(made, element("p", f"{ensembles} independent ensembles agree."))
+    if summary.reasons:
+        add(made, listing(summary.reasons))
+    several = f" of {ensembles} ensembles" if ensembles > 1 else ""
+    steps = f"{summary.steps} steps × {summary.walkers} walkers{several}, {summary.discard} steps discarded"
+    add(made, element("p", f"{steps}, acceptance {summary.acceptance:.2f}.", class_="note"))
+    return made
+
+
+def limits(found: Sequence[Violation], checked: bool) -> Node:
+    """Return the limits that the best sample violates though they are not in the fit."""
+    if not found:
+        said = (
+            "The best sample violates none of the limits that are checked."
+            if checked
+            else "Not checked: the known limits need the scale V of a U(1)_T3R model, which this fit has not."
+        )
+        return section("limits", "Limits outside the fit", element("p", said))
+    rows = [
+        (each.title, each.predicted, each.limit, f"{each.factor:.3g} times", each.citation) for each in found
+    ]
+    head = ("limit", "best sample", "limit (90 %)", "too large by", "citation")
+    worst = max(found, key=lambda each: each.factor)
+    said = (
+        f"The best sample violates {len(found)} limit{'s' if len(found) > 1 else ''} that "
+        f"{'are' if len(found) > 1 else 'is'} not in the fit: {found[0].title}, by a factor of "
+        f"{found[0].factor:.3g}" + ("." if worst is found[0] else f"; {worst.title} by {worst.factor:.3g}.")
+    )
+    banner = element("div", element("p", element("strong", said)), class_="banner", role="alert")
+    return section(
+        "limits", "Violated limits", banner, table(head, rows, "Limits violated by the best sample")
+    )
+
+
+def fitted(chain: Chain, summary: Summary) -> Node:
+    """Return model, data and what to cite."""
+    model = chain.resolved.get("model", {})
+    options = ", ".join(
+        f"{key} = {value}" for key, value in model.items() if key != "name" and value is not None
+    )
+    said = element("p", element("strong", summary.model or "unknown model"), f" {options}")
+    add(said, f"; data as of {summary.as_of}." if summary.as_of else ".")
+    made = section("fit", "Fit, data and citations", said)
+    if summary.likelihoods:
+        rows = [(each["name"], each["measurement"], each["reference"]) for each in summary.likelihoods]
+        add(made, table(("likelihood", "measurement", "reference"), rows, "Data"))
+    for said_ in getattr(summary, "unconfirmed", ()):
+        add(made, element("p", f"Unconfirmed input of {said_}.", class_="note"))
+    items = []
+    for each in references(chain):
+        field = {
+            key: found.group(1) if (found := form.search(each.bibtex)) else "" for key, form in FIELD.items()
+        }
+        title = re.sub(r"[{}]", "", field["title"])
+        uses = f" – {', '.join(each.used_for)}"
+        items.append(element("span", f"{title}. " if title else "", _links(each.key, field), uses))
+    if items:
+        add(made, element("h3", "Cite"), listing(items))
+        link = data_uri(bibtex(chain).encode("utf-8", "replace"), "application/x-bibtex;charset=utf-8")
+        download = element("a", "BibTeX of these", href=link, download="references.bib", id="bibtex")
+        add(made, element("p", download))
+    for name in uncited(chain):
+        add(
+            made,
+            element("p", f"The reference of {name} has no arXiv number: cite it by hand.", class_="note"),
+        )
+    return made
+
+
+def _links(key: str, field: Mapping[str, str]) -> Node:
+    made = element("span")
+    if not key.startswith("arXiv:"):
+        address = f"https://inspirehep.net/literature?q={quote('texkey:' + key, safe='')}"
+        add(made, element("a", key, href=address, rel="noreferrer"), " ")
+    if field["eprint"]:
+        address = f"https://arxiv.org/abs/{quote(field['eprint'])}"
+        add(made, element("a", f"arXiv:{field['eprint']}", href=address, rel="noreferrer"), " ")
+    if field["doi"]:
+        add(made, element("a", "doi", href=f"https://doi.org/{quote(field['doi'])}", rel="noreferrer"))
+    return made
+
+
+def quantities(summary: Summary) -> Node:
+    """Return the tables of parameters, fixed values and derived quantities."""
+    made = section("parameters", "Parameters and derived quantities")
+    for rows, title in ((summary.rows, "parameter"), (summary.derived, "derived quantity")):
+        if not rows:
+            continue
+        head = [title, "unit"]
+        head += ["median", "68 %", "95 %", "best"] if summary.converged else ["best"]
+        head += ["tau", "R-hat", "ESS", "remark"]
+        caption = f"{title.capitalize()}: " + (
+            "median, central intervals, value of the best sample" if summary.converged else "best sample"
+        )
+        add(made, table(head, [_row(each, summary) for each in rows], caption))
+    if summary.fixed:
+        rows_ = list(summary.fixed.items())
+        add(made, table(("fixed parameter", "value"), rows_, "Fixed parameters and defaults"))
+    return made
+
+
+def _row(row: Row, summary: Summary) -> list[Content]:
+    converged = summary.converged
+    digits = spread_digits(row.high68 - row.low68, row.median)
+    found: list[Content] = [row.name, row.unit]
+    if converged:
+        found += [
+            _rounded(row.median, digits),
+            f"{row.low68:.{digits}g} .. {row.high68:.{digits}g}",
+            f"{row.low95:.{digits}g} .. {row.high95:.{digits}g}",
+        ]
+    bulk = getattr(row, "ess_bulk", None)
+    found += [_rounded(row.best, digits if converged else 6)]
+    if row.name in getattr(summary, "constant", ()):
+        return [*found, "-", "-", "-", "constant"]
+    found += ["-" if x is None else _rounded(x, 4) for x in (row.tau, getattr(row, "rhat", None))]
+    found.append("-" if bulk is None and row.ess is None else float(round(bulk or row.ess or 0.0)))
+    found.append(f"prior-bounded ({row.bounded})" if row.bounded else "")
+    return found
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def experiments(summary: Summary, found: Predictive | None) -> Node:
+    """Return ln L of each experiment at the best sample; at the null point and ideal where that is known."""
+    made = section("likelihoods", "ln L of each experiment")
+    if not summary.likelihoods:
+        add(made, element("p", "The file holds no ln L of experiments.", class_="missing"))
+        return made
+    rows = []
+    for each in summary.likelihoods:
+        null = found.null.get(each["name"]) if found else None
+        ideal = found.ideal.get(each["name"]) if found else None
+        rows.append({"best": each["best"], "mean": each["mean"], "null": null, "ideal": ideal})
+    columns = [key for key in ("best", "mean", "null", "ideal") if any(row[key] is not None for row in rows)]
+    titles = {
+        "best": "best sample",
+        "mean": "posterior mean",
+        "null": "without new physics",
+        "ideal": "ideal",
+    }
+    table_rows: list[list[Content]] = [
+        [each["name"], *(_fixed(row[key]) for key in columns)]
+        for each, row in zip(summary.likelihoods, rows, strict=True)
+    ]
+    total = [
+        None if any(row[key] is None for row in rows) else sum(row[key] for row in rows) for key in columns
+    ]
+    if len(rows) > 1:
+        table_rows.append(["all", *(_fixed(x) for x in total)])
+    add(made, table(("likelihood", *(titles[key] for key in columns)), table_rows, "ln L"))
+    if "null" not in columns:
+        said = "ln L without new physics is not known: no likelihood could be asked, or none says it."
+        add(made, element("p", said, class_="missing"))
+    return made
+
+
+def _fixed(value: float | None) -> Content:
+    return "-" if value is None else round(float(value), 3)
+
+
+def predicted(found: Predictive, *, converged: bool) -> list[Node]:
+    """Return the tables of pulls and of observables beside what is measured."""
+    made = []
+    if found.pulls:
+        rows = [(each.observable, each.likelihood, round(each.value, 2)) for each in found.pulls]
+        caption = "(Prediction − measurement) / error at the best sample, theory errors included"
+        made.append(table(("observable", "likelihood", "pull"), rows, caption))
+    values = []
+    for each in found.data:
+        low, high = each.interval
+        row: list[Content] = [
+            each.title,
+            each.likelihood,
+            _rounded(each.value, 5),
+            f"{low:.4g} .. {high:.4g}",
+        ]
+        row.append(_rounded(float(each.compared(found.best)), 5))
+        if converged:
+            draws = each.compared(found.draws)
+            row.append(_spread(draws, 0.16, 0.84))
+            row.append(_spread(draws, 0.025, 0.975))
+        values.append(row)
+    if values:
+        head = ["observable", "likelihood", "measured", "± error", "best sample"]
+        head += ["68 % predicted", "95 % predicted"] if converged else []
+        made.append(table(head, values, "What is measured, and what is predicted"))
+    return made
+
+
+def _spread(draws: Any, low: float, high: float) -> str:
+    import numpy as np
+
+    edges = np.quantile(draws, [low, high])
+    return f"{edges[0]:.4g} .. {edges[1]:.4g}"
+
+
+def modes(summary: Summary) -> Node | None:
+    """Return the census of modes and ln Z, where the summary has them."""
+    made = section("modes", "Modes and evidence")
+    for census in getattr(summary, "census", ()):
+        told = f", told apart by {', '.join(census['told_by'])}" if census.get("told_by") else ""
+        rows: list[list[Content]] = []
+        for each in census["modes"]:
+            ln_l = each.get("ln_likelihood") or {}
+            rows.append(
+                [
+                    each["label"],
+                    f"{each['mass']:.3f} ± {each['error']:.3f}",
+                    " ".join(f"{mass:.2f}" for mass in each["masses"]),
+                    _fixed(sum(ln_l.values())) if ln_l else "-",
+                    ", ".join(f"{key} = {value:.4g}" for key, value in each.get("best", {}).items()),
+                ]
+            )
+        head = ("mode", "mass", "by ensemble", "ln L of its best sample", "its best sample")
+        add(made, table(head, rows, f"Modes: {census['name']}{told}"))
+    evidence = [row["log_evidence"] for row in getattr(summary, "evidence", ())]
+    if evidence:
+        text = ", ".join(f"{value:.2f}" for value in evidence)
+        add(made, element("p", f"ln Z of the tempered starts: {text}"))
+    return made if len(made) > 1 else None
+
+
+def origin(chain: Chain, summary: Summary) -> Node:
+    """Return the command, the fit file, warnings and environment."""
+    made = section("origin", "How it was made")
+    if chain.config:
+        said = f"Save the fit file below as {chain.path.stem}.toml; then"
+        add(made, element("p", said), element("pre", element("code", command(chain)), id="command"))
+        text = element("pre", element("code", chain.config), id="fit-file", tabindex="0")
+        add(made, element("h3", "Fit file"), text)
+    else:
+        add(made, element("p", "The file does not say what was fitted.", class_="missing"))
+    if summary.warnings:
+        add(made, element("h3", "Warnings"), listing(summary.warnings))
+    rows: list[tuple[str, str]] = [(name, str(value)) for name, value in chain.environment.items()]
+    rows += [
+        (key, str(chain.attributes[key])) for key in ("created", "fingerprint") if key in chain.attributes
+    ]
+    rows.append(("seed", str(chain.run.get("seed"))))
+    for part in chain.run.get("segments", ()):
+        rows.append((f"to step {part.get('stop')}", f"{part.get('reason')}, {part.get('ended')}"))
+    add(made, element("h3", "Environment"), table(("", "made with"), rows, "Versions, seed and runs"))
+    return made
+
+
+def command(chain: Chain) -> str:
+    """Return the command that samples the chain again from its fit file."""
+    words = [
+        "globalfit",
+        "run",
+        f"{chain.path.stem}.toml",
+        "-o",
+        chain.path.name,
+        "--steps",
+        str(chain.steps),
+    ]
+    if as_of := str(chain.attributes.get("as_of") or ""):
+        words += ["--as-of", as_of]
+    if len(chain.ensembles) > 1:
+        words += ["--ensembles", str(len(chain.ensembles))]
+    try:
+        given = tomllib.loads(chain.config).get("likelihoods", {})
+    except tomllib.TOMLDecodeError:
+        given = {}
+    for row in chain.likelihoods:
+        if row["name"] not in given:
+            words += ["--likelihood", row["name"]]
+    return shlex.join(words)
