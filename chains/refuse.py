@@ -78,5 +78,5 @@ def refuse_other_versions(path: Path, changed: Sequence[str]) -> None:
         raise ChainError(
             str(path),
             f"was made with {'; '.join(changed)}",
-            "install the former, or --accept-version-change: the bits of the chain may change from there",
+            "install the former, or --accept-versions: the bits of the chain may change from there",
         )

@@ -82,7 +82,7 @@ class Ledger:
 
 def ledger(
     chain: Chain,
-    folder: Path | None = None,
+    path: Path | None = None,
     *,
     against: Sequence[str] = AGAINST,
     discard: int | None = None,
@@ -93,8 +93,8 @@ def ledger(
     Parameters
     ----------
     chain : Chain
-    folder : Path, optional
-        Where loose plug-in files are looked for; the chain's folder by default.
+    path : Path, optional
+        The fit file, where the fit names a loose one.
     against : sequence of str
         Likelihoods outside the fit to look at; those that the model does not predict are passed over.
     discard : int, optional
@@ -105,7 +105,7 @@ def ledger(
     fit: Fit | None = None
     problem = ""
     try:
-        fit = fit_of(chain, folder)
+        fit = fit_of(chain, path)
     except GlobalfitError as error:
         problem = str(error).splitlines()[0]
     point = best_point(chain, fit, discard)
@@ -120,7 +120,7 @@ def ledger(
     if entries:
         cost = price(chain, places, mean, highest, evidence)
     worsened = [each for each in entries if each.status == "worsened"]
-    outside = () if fit is None else beside(chain, against, folder)
+    outside = () if fit is None else beside(chain, against, path)
     broken = tuple(violations(chain))
     hardest = min(worsened, key=lambda each: each.experiment.gain or 0.0, default=None)
     groups = connected(entries)
@@ -140,7 +140,7 @@ def ledger(
     )
 
 
-def beside(chain: Chain, against: Sequence[str], folder: Path | None = None) -> tuple[Outside, ...]:
+def beside(chain: Chain, against: Sequence[str], path: Path | None = None) -> tuple[Outside, ...]:
     """Return the observables of experiments outside the fit at the best point of a chain."""
     inside = {str(row["name"]) for row in chain.likelihoods}
     found = []
@@ -148,7 +148,7 @@ def beside(chain: Chain, against: Sequence[str], folder: Path | None = None) -> 
         if name in inside:
             continue
         try:
-            fit, likelihood = with_experiment(chain, name, folder)
+            fit, likelihood = with_experiment(chain, name, path)
             columns = columns_at(fit.posterior, chain.best())
             prediction = fit.posterior.predict(likelihood, fit.posterior.point(dict(columns)))
             pulls = paired(fit.posterior, likelihood, columns, prediction)

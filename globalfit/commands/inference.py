@@ -124,7 +124,7 @@ def profile(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Maximise the likelihood at fixed values of one or two parameters, beside the marginal posterior."""
+    """Draw the profile likelihood of one or two parameters beside the posterior."""
     from globalfit.arrays import strict
     from globalfit.chains.chain import Chain
     from globalfit.chains.corner import check_output

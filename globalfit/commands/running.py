@@ -74,7 +74,7 @@ def run(
         Path | None, typer.Option(help="file in which a dask scheduler left its address")
     ] = None,
     accept_version_change: Annotated[
-        bool, typer.Option("--accept-version-change", help="continue a chain made with other packages")
+        bool, typer.Option("--accept-versions", help="continue a chain made with other packages")
     ] = False,
     corner: Annotated[
         Path | None, typer.Option(help="draw the corner plot into this file at the end")

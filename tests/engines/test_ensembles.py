@@ -315,7 +315,7 @@ def test_other_packages_are_refused_unless_accepted(tmp_path, make_fit, whole, m
     message = str(caught.value)
     for name, version in now.items():
         assert re.search(rf"{name} {re.escape(version)}, now \d", message)
-    assert "--accept-version-change" in message
+    assert "--accept-versions" in message
     assert "\n" not in message
     assert path.read_bytes() == before
     notices = []

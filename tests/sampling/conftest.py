@@ -11,6 +11,8 @@ from globalfit.fit import Fit
 from globalfit.model import Point
 from globalfit.parameters import Parameter, ParameterSpace
 from globalfit.posterior import Posterior
+from globalfit.sampling.stopping import assess
+from globalfit.sampling.watching import LOG_POSTERIOR
 from globalfit.tables import SamplerTable, TargetTable
 
 
@@ -82,6 +84,11 @@ class MemoryStore:
     def append(self, block, state, ensemble=0):
         self.parts[ensemble].append(block)
         self.states[ensemble] = state
+
+    def judge(self):
+        walkers = [len(self.states[k].coords) for k in self.ensembles]
+        names = (*self.fit.posterior.space.names, LOG_POSTERIOR)
+        return assess(self.samples(), names, ensemble=np.repeat(np.arange(len(walkers)), walkers))
 
     def finish(self, reason):
         self.reasons.append(reason)
