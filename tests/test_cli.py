@@ -19,7 +19,7 @@ from globalfit.cli import app
 from globalfit.registry import GROUPS, names
 
 FITS = Path(__file__).parent.parent / "fits"
-QUICK = FITS / "t3r-muon.toml"
+QUICK = Path(__file__).parent / "fits" / "t3r-muon.toml"  # starts from the prior: one ensemble, at once
 POINT = ("vev=10000", "m_aprime=70", "m_phi=60")
 
 BROKEN = """

@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
             for block in blocks(DOCS / name, language):
                 if title(block).endswith((".py", ".toml")) and not title(block).startswith("fragment"):
                     (folder / title(block)).write_text(block, encoding="utf-8")
-    load_fit(folder / "fits" / "t3r-muon.toml").run(folder / "t3r-muon.h5", steps=128)
+    load_fit(folder / "fits" / "t3r-muon.toml").run(folder / "t3r-muon.h5", steps=128, ensembles=1)
     return folder
 
 

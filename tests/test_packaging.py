@@ -225,7 +225,7 @@ def test_help_imports_next_to_nothing(tmp_path):
 
 
 def test_a_run_imports_no_plots_and_no_optional_packages(tmp_path):
-    fit = ROOT / "fits" / "t3r-muon.toml"
+    fit = ROOT / "tests" / "fits" / "t3r-muon.toml"
     assert loaded_by(tmp_path, HEAVY, "run", str(fit), "--steps", "2", "-o", "out.h5", "--quiet") == []
     assert (tmp_path / "out.h5").is_file()
 
