@@ -14,8 +14,8 @@ from globalfit.physics.freeze_out.nodes import Cell, Nodes
 Complex = NDArray[np.complex128]
 
 
-APART = 0.02  # of half a cell, between the extra node and the others
-REACH = 1.5  # of half a cell, from its centre: a pole nearer than that has a node of its own
+APART = 1e-3  # of half a cell, between the extra node and the others
+REACH = 1.05  # of half a cell, from its centre: a pole nearer than that has a node of its own
 
 
 def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
