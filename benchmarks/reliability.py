@@ -527,8 +527,9 @@ def failures(found: Numbers) -> list[str]:
         f"{part}: {n} {name}" for part, each in found.items() for name, n in each.items() if name in bad and n
     ]
     broken += [f"{p}: not clean" for p in ("disk_full", "disk_error")
-               if found[p]["stopped_cleanly"] != found[p]["writes"]]  # fmt: skip
-    return broken + ([] if found["one_run_through_kills"]["bit_identical"] else ["not bit-identical"])
+               if p in found and found[p]["stopped_cleanly"] != found[p]["writes"]]  # fmt: skip
+    one = found.get("one_run_through_kills")
+    return broken + ([] if one is None or one["bit_identical"] else ["not bit-identical"])
 
 
 def main() -> None:
