@@ -26,6 +26,7 @@ from globalfit.sampling.tempered import (
     tempered_population,
 )
 from globalfit.sampling.trial import revise
+from globalfit.sampling.tries import Source
 
 FITS = Path(__file__).parents[2] / "fits"
 
@@ -121,7 +122,7 @@ def test_the_frozen_proposal_exchanges_modes_and_keeps_their_weights(toy):
 
 def test_a_proposal_of_another_fit_is_refused(toy):
     posterior = toy.posterior([Uniform(-1.0, 1.0)], lambda x: x[:, 0])
-    other = Proposal(((("y",), Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))),))
+    other = Proposal(((("y",), Source(Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))))),))
     with pytest.raises(SamplingError, match="proposes 'y' together, which the fit does not"):
         component_moves(posterior, other)
 
