@@ -17,10 +17,11 @@ from globalfit.sampling.tries import attempt
 MEDIAN, WIDTH, JUMP = 0.67, 0.9, 0.15
 INDEPENDENT = 0.8  # share of the moves that are drawn from the mixture
 
+FINE, FAR = 0.3, 2.0  # median and width of that scale beside a mixture: for points in folds that it missed
 TRIES = 4  # draws from the mixture in each step of a chain
 
 # Named in the fingerprint of a fit that starts tempered, beside the proposal itself.
-MOVES = "components: 4 mixture(t8, halo) + block-de(median=0.67, width=0.9, jump=0.15), delayed by cost"
+MOVES = "components: 4 mixture(t8, halo) + block-de(median=0.3, width=2, jump=0.15), delayed by cost"
 
 
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types
@@ -86,7 +87,8 @@ def differ(
     taken = np.zeros(len(cloud.coords), dtype=np.bool_)
     for columns in (component.parameters, component.light):
         for here, there in (halves, halves[::-1]) if len(columns) else ():
-            step, block = differences(len(here), cloud.coords[np.ix_(there, columns)], random)
+            others = cloud.coords[np.ix_(there, columns)]
+            step, block = differences(len(here), others, random, FINE, FAR)
             proposed = cloud.coords[here]
             proposed[:, columns] += step
             moved = np.zeros(proposed.shape, dtype=np.bool_)

@@ -117,6 +117,12 @@ def open_engine(
     return Serial()
 
 
+def fitting(fit: Fit) -> str:
+    """Return the engine for a fit whose user named none: processes, where they can share the ensembles."""
+    shared = fit.recipe is not None and fit.sampler.ensembles > 1 and cores() > 1
+    return "processes" if shared else "serial"
+
+
 def cores() -> int:
     """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
