@@ -177,6 +177,11 @@ def tempered_start(
 ) -> State:
     """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
     population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
+    return arrived(posterior, population, walkers, seed, ensemble)
+
+
+def arrived(posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int) -> State:
+    """Return what a finished population leaves to its ensemble: walkers, ln Z and the frozen proposal."""
     origin = Origin(
         population.log_evidence,
         population.error_log_evidence,

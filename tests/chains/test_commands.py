@@ -121,7 +121,8 @@ def test_watch_follows_a_run_to_its_end(tmp_path, make_fit):
         store.append(block, state)
         os.utime(path, (state.step, state.step))  # a step a second
 
-    views = list(follow(path, sleep=pause))
+    begun, *views = follow(path, sleep=pause)
+    assert (begun.reached, begun.writing) == ({}, True)  # and no step yet
     assert [view.steps for view in views] == [64, 128, 192, 192]
     assert [view.writing for view in views] == [True, True, True, False]
     chain = Chain.open(path)

@@ -55,7 +55,7 @@ class MemoryStore:
     def __init__(self, fit):
         self.fit, self.states, self.seed, self.reasons = fit, {}, None, []
         self.ensembles = range(fit.sampler.ensembles)
-        self.parts = {k: [] for k in self.ensembles}
+        self.parts, self.populations = {k: [] for k in self.ensembles}, {}
 
     @property
     def blocks(self):
@@ -77,6 +77,9 @@ class MemoryStore:
 
     def values(self, ensemble=0):
         return np.concatenate([block.values for block in self.parts[ensemble]])
+
+    def keep(self, population, seed, ensemble, seconds_left):
+        self.populations[ensemble], self.seed = population, seed
 
     def begin(self, state, seed, ensemble=0):
         self.states[ensemble], self.seed = state, seed

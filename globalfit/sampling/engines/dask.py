@@ -85,7 +85,6 @@ class Dask:
         self.dask: Any = distributed
         self.workers, self.scheduler, self.scheduler_file = workers, scheduler, scheduler_file
         self.notice = notice
-        self.say: Say = lambda line: None
         self.client: Any = None
         self.cluster: Any = None
         self.done: queue.SimpleQueue[Any] = queue.SimpleQueue()

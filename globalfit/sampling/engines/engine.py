@@ -26,15 +26,12 @@ class Engine(Protocol):
     block : int
         Steps a block has at most.
     seconds : float
-        Time after which a block begins no further step.
-    say : callable
-        Is told how a start is doing, where that can be seen.
+        Time after which a block begins no further step, and a start no further stage.
     """
 
     name: str
     block: int
     seconds: float
-    say: Say
 
     def use(self, fit: Fit, spec: Spec) -> None:
         """Take the fit whose tasks will come."""
