@@ -27,7 +27,7 @@ from globalfit.physics.freeze_out.relic import Engine, numba_is_installed, relic
 from globalfit.statistics import gaussian
 
 Mode = Literal["gaussian", "upper-limit"]
-BLOCK = 512  # points at a time: their arrays stay in the cache
+BLOCK = 2048  # points at a time: their arrays stay in the cache
 KINETIC_DECOUPLING = 0.3 * math.log(10.0)  # 0.3 dex on the phi' resonance
 
 

@@ -46,8 +46,8 @@ def test_a_pole_near_the_edge_of_a_cell(distance):
     cuts += [pole + sign * 10.0**k * w for sign in (-1, 1) for k in range(6)]
     cuts = sorted(each for each in cuts if each >= 2.0)
     grid = windows().coarse
-    found = laplace(spectrum(dark.m_eta, channel, grid.near), grid.near)[0]
-    for j in (3, 5, 6, 8, 10):
+    found = laplace(spectrum(dark.m_eta, channel, grid), grid)[0]
+    for j in (1, 3, 4, 6, 8):
         x = float(grid.x[j])
         exact = sum(
             quad(integrand, a, b, args=(x,), epsabs=0.0, epsrel=1e-7, limit=100)[0] for a, b in pairwise(cuts)

@@ -13,7 +13,7 @@ Derivation: docs/physics/relic-density.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi
 from typing import TypeAlias
 
@@ -59,7 +59,10 @@ class Channel:
     resonance : Resonance or None
         The pole, (r,).
     part : callable or None
-        ``part(points (q,))`` is the `rate` of some of the points alone.
+        ``part(rows (q,))`` is the `rate` of some of the `points` alone.
+    clear : array (r,) or None
+        Distance in MeV from the threshold to the nearest energy, other than that of the pole, where the rate
+        is not smooth; None or 0 where it is not known.
     """
 
     points: slice | NDArray[np.intp]
@@ -67,14 +70,26 @@ class Channel:
     rate: Rate
     resonance: Resonance | None = None
     part: Callable[[NDArray[np.intp]], Rate] | None = None
+    clear: Array | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Channel:
-        """Return the channel at the entries `rows` of its points, which must be an array."""
-        if self.part is None or isinstance(self.points, slice):
+        """Return the channel at the entries `rows` of its points."""
+        part = self.part
+        if part is None:
             raise TypeError("this channel has no parts")
-        points = self.points[rows]
+        points = rows if isinstance(self.points, slice) else self.points[rows]
         pole = None if self.resonance is None else self.resonance.take(rows)
-        return Channel(points, self.threshold[rows], self.part(points), pole, self.part)
+        clear = None if self.clear is None else self.clear[rows]
+        return Channel(points, self.threshold[rows], part(rows), pole, lambda few: part(rows[few]), clear)
+
+    def among(self, points: NDArray[np.intp], n: int) -> Channel:
+        """Return the channel at some of all `n` points, rising, which are then counted from 0."""
+        if isinstance(self.points, slice):
+            return replace(self.take(points), points=slice(None))
+        place = np.full(n, -1)
+        place[points] = np.arange(points.size)
+        rows = np.flatnonzero(place[self.points] >= 0)
+        return replace(self.take(rows), points=place[self.points[rows]])
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array, Mask
-from globalfit.physics.freeze_out.nodes import Cell, Nodes
+from globalfit.physics.freeze_out.nodes import Cell, Level
 
 Complex = NDArray[np.complex128]
 
@@ -18,7 +18,7 @@ APART = 1e-3  # of half a cell, between the extra node and the others
 REACH = 1.05  # of half a cell, from its centre: a pole nearer than that has a node of its own
 
 
-def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
+def pole_weights(q: Complex, grid: Level) -> tuple[Array, Array, Array]:
     """Return weights (r, k) for int du h(u)/|u - q^2|^2, and place v (r,) and weight (r,) of an extra node.
 
     Near the pole h(u(v)) 2 v is interpolated in v: in the first cell as an even function by its nodes, in the
