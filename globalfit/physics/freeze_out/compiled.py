@@ -27,7 +27,7 @@ from globalfit.physics.freeze_out.compiled_average import (
     product_of_two,
 )
 from globalfit.physics.freeze_out.compiled_boltzmann import advance, fill_kappa, rate_and_ratio
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln, root
 from globalfit.physics.freeze_out.compiled_rates import (
     add_aprime_aprime,
     add_aprime_phi,
@@ -35,7 +35,7 @@ from globalfit.physics.freeze_out.compiled_rates import (
     add_width,
 )
 from globalfit.physics.freeze_out.dark_sector import UNKNOWN, DarkSector, FinalState
-from globalfit.physics.freeze_out.degrees_of_freedom import fine_table
+from globalfit.physics.freeze_out.degrees_of_freedom import plasma_table
 from globalfit.physics.freeze_out.nodes import Nodes
 from globalfit.physics.freeze_out.photons import flat_tables
 from globalfit.physics.freeze_out.relevance import NEGLIGIBLE, SPREAD
@@ -147,7 +147,7 @@ def grids(x_end: float = X_END, *, early: bool = False) -> Grids:
         [np.append(np.zeros(2 * step.count + 1), step.tail) for step in found.steps]
         + [np.zeros(found.coarse.x.size)]
     )
-    root, h, low, step = fine_table()
+    plasma, low, step = plasma_table()
     return Grids(
         x,
         np.log(x),
@@ -161,7 +161,7 @@ def grids(x_end: float = X_END, *, early: bool = False) -> Grids:
         np.concatenate([window.kernel.ravel() for window in each]),
         _reach(found.coarse, each),
         *flat_tables(),
-        np.stack([root, h], axis=1),
+        plasma,
         low,
         step,
     )
@@ -233,7 +233,7 @@ def _numerators(
 @jit
 def _relevant(
     m: float, threshold: float, pole: float, width: float, energy: Array, numerator: Array, x: Array,
-    others: Array, since: int,
+    others: Array, since: int, excess: Array,
 ) -> bool:  # fmt: skip
     """Return `relevance.relevant` of one channel; energies and numerators there, with a pole last."""
     size = 0.0
@@ -246,13 +246,15 @@ def _relevant(
         if pole / m > threshold:
             w = max(width, 1e-16 * pole)
             peak = abs(numerator[energy.size - 1]) * pi / (2.0 * pole**2 * w * m)
+    place = energy[energy.size - 1]
+    for t in range(since, x.size):  # without a way out: so the compiler takes several at once
+        found = size * exp((2.0 - threshold) * x[t])
+        at_pole = peak * exp((2.0 - place) * x[t]) * x[t]
+        excess[t] = max(found, at_pole) - NEGLIGIBLE * others[t] * x[t] * sqrt(x[t])
+    largest = 0.0
     for t in range(since, x.size):
-        limit = NEGLIGIBLE * others[t]
-        if size * exp((2.0 - threshold) * x[t]) > limit * x[t] * sqrt(x[t]):
-            return True
-        if peak > 0.0 and peak * exp((2.0 - energy[energy.size - 1]) * x[t]) > limit * sqrt(x[t]):
-            return True
-    return False
+        largest = max(largest, excess[t])
+    return largest > 0.0
 
 
 @jit
@@ -420,14 +422,14 @@ def _points(
                         )  # fmt: skip
                         if not _relevant(
                             m, threshold, m_pole, width, e_buffer[:size], n_buffer[:size], x_coarse,
-                            others, since[0],
+                            others, since[0], buffer[0],
                         ):  # fmt: skip
                             continue
-                    at_pole, least, clear = 0.0, 0.0, clear / m
+                    at_pole, clear = 0.0, clear / m
                     mu = complex(0.0, 0.0)
                     if poled:
                         least = max(width, max(1e-16 * pole, 1e-6 * (opening - pole)))
-                        mu = np.sqrt(complex(pole**2, pole * least)) / m
+                        mu = root(complex(pole**2, pole * least)) / m
                         clear = min(clear, abs(mu - threshold))
                     level = 0
                     while level < layout.limits.size and clear < layout.limits[level]:
@@ -439,7 +441,7 @@ def _points(
                         e_buffer[j] = threshold + u[j]
                     energies[filled] = threshold
                     if poled:
-                        q = np.sqrt(mu - threshold)
+                        q = root(mu - threshold)
                         place, at_pole = pole_weights(q, layout, level, second, weights[filled, :k_nodes])
                         if at_pole != 0.0:
                             e_buffer[k_nodes] = threshold + place * place
@@ -454,10 +456,7 @@ def _points(
                         pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size], widths,
                         other_rates, n_buffer[:size],
                     )  # fmt: skip
-                    finish(
-                        m, threshold, m_pole, least, e_buffer[:k_nodes],
-                        n_buffer[:k_nodes], weights[filled, :k_nodes],
-                    )  # fmt: skip
+                    finish(m, mu, e_buffer[:k_nodes], n_buffer[:k_nodes], weights[filled, :k_nodes])
                     peaks[filled] = 0.0
                     if at_pole != 0.0:
                         other = e_buffer[k_nodes] + mu.real

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
-from globalfit.physics.freeze_out.poles import APART, REACH
+from globalfit.physics.freeze_out.poles import APART, ELLIPSE, REACH
 
 
 class Layout(NamedTuple):
@@ -79,16 +79,19 @@ def pole_weights(
         _legendre_q(c, 2 * first, second)
         imaginary = (c * c).imag
         for j in range(first):
-            total = 0.0
-            for k in range(first):
-                total += (second[2 * k] * c).imag * grid.first_matrix[k, j]
-            out[j] = total / (imaginary * grid.first_t[j] ** 2) * 2.0 * at[j] / edges[0] ** 3
+            out[j] = 0.0
+        for k in range(first):
+            size = (second[2 * k] * c).imag
+            for j in range(first):
+                out[j] += size * grid.first_matrix[k, j]
+        for j in range(first):
+            out[j] *= 2.0 * at[j] / (imaginary * grid.first_t[j] ** 2 * edges[0] ** 3)
     v_pole, at_pole = q.real, 0.0
-    own = 0
-    while own < edges.size and edges[own] <= q.real:
-        own += 1
-    if 1 <= own < edges.size:
-        half = 0.5 * edges[own - 1]
+    at_cell = 0
+    while at_cell < edges.size and edges[at_cell] <= q.real:
+        at_cell += 1
+    if 1 <= at_cell < edges.size:
+        half = 0.5 * edges[at_cell - 1]
         place = q.real / half - 3.0
         for j in range(order):
             away = place - grid.cell_t[j]
@@ -96,28 +99,32 @@ def pole_weights(
                 place = grid.cell_t[j] + (-APART if away < 0.0 else APART)
                 break
         v_pole = half * (place + 3.0)
-    for cell in range(max(own - 1, 1), min(own + 2, edges.size)):
+    for cell in range(max(at_cell - 1, 1), min(at_cell + 2, edges.size)):
         half = 0.5 * edges[cell - 1]
         c = q / half - 3.0
-        if abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) >= 4.0:
+        height = c.imag * c.imag
+        if sqrt((c.real + 1.0) ** 2 + height) + sqrt((c.real - 1.0) ** 2 + height) >= ELLIPSE:
             continue
         place = v_pole / half - 3.0
         beside = abs(place) < REACH
         _legendre_q(c, order, second)
         start = first + (cell - 1) * order
         shift = (c.real - place) / c.imag
+        own = out[start : start + order]
         for j in range(order):
-            total = 0.0
+            own[j] = 0.0
+        for k in range(order):
+            size = second[k].imag / c.imag
             if beside:
-                for k in range(order):
-                    total += (second[k].real + shift * second[k].imag) * grid.cell_matrix[k, j]
-                total /= grid.cell_t[j] - place
-            else:
-                for k in range(order):
-                    total += second[k].imag * grid.cell_matrix[k, j]
-                total /= c.imag
+                size = second[k].real + shift * second[k].imag
+            for j in range(order):
+                own[j] += size * grid.cell_matrix[k, j]
+        if beside:
+            for j in range(order):
+                own[j] /= grid.cell_t[j] - place
+        for j in range(order):
             v = at[start + j]
-            out[start + j] = total * (2.0 * v / ((v + q.real) ** 2 + q.imag**2)) / half
+            own[j] *= 2.0 * v / (((v + q.real) ** 2 + q.imag**2) * half)
         if beside:
             before, now = 1.0, place
             for k in range(1, order):
@@ -201,15 +208,13 @@ def add_peak(energy: float, peak: float, x: Array, inverse: Array, out: Array) -
 
 
 @jit
-def finish(
-    m: float, threshold: float, m_pole: float, width: float, energy: Array, numerator: Array, weights: Array
-) -> None:
-    """Multiply `weights` (k,) with numerators at sqrt s/m = `energy`, without the pole that they contain."""
-    if m_pole > 0.0:
-        mu = np.sqrt(complex(m_pole**2, -m_pole * width)) / m
+def finish(m: float, mu: complex, energy: Array, numerator: Array, weights: Array) -> None:
+    """Multiply `weights` (k,) with numerators at sqrt s/m = `energy`, without the pole at `mu`, if not 0."""
+    if mu.real > 0.0:
+        c, height = 1.0 / m**4, mu.imag**2
         for j in range(weights.size):
             other = energy[j] + mu.real
-            weights[j] *= numerator[j] / (other * other + mu.imag**2) / m**4
+            weights[j] *= numerator[j] * c / (other * other + height)
     else:
         for j in range(weights.size):
             weights[j] *= numerator[j]

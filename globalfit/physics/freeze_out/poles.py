@@ -15,6 +15,7 @@ Complex = NDArray[np.complex128]
 
 
 APART = 1e-3  # of half a cell, between the extra node and the others
+ELLIPSE = 4.25  # sum of the distances from the ends of a cell, -1 and 1: a Bernstein ellipse of radius 4
 REACH = 1.05  # of half a cell, from its centre: a pole nearer than that has a node of its own
 
 
@@ -50,7 +51,7 @@ def pole_weights(q: Complex, grid: Level) -> tuple[Array, Array, Array]:
     cell, row = cell[known], row[known]
     half = 0.5 * edges[cell - 1]
     c = q[row] / half - 3.0
-    near = np.abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) < 4.0
+    near = np.abs(c + 1.0) + np.abs(c - 1.0) < ELLIPSE
     cell, row, half, c = cell[near], row[near], half[near], c[near]
     place = v_pole[row] / half - 3.0
     beside = np.abs(place) < REACH

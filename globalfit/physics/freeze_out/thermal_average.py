@@ -134,8 +134,7 @@ def _pole(m: Array, threshold: Array, resonance: Resonance) -> NDArray[np.comple
     # narrower than this below the threshold changes |D|^2 by 1e-12, and Im[...]/Im q would only cancel
     least = np.maximum(1e-16 * resonance.mass, 1e-6 * (threshold - resonance.mass))
     width = np.maximum(resonance.width, least)
-    square: NDArray[np.complex128] = resonance.mass**2 + 1j * resonance.mass * width
-    return np.sqrt(square) / m
+    return np.asarray(np.sqrt(resonance.mass**2 + 1j * resonance.mass * width) / m, dtype=np.complex128)
 
 
 def _at_level(
