@@ -98,7 +98,7 @@ def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
 
 
 def plasma_table() -> tuple[Array, float, float]:
-    """Return g*^{1/2} and h, each with differences (entries, 4), uniform in ln T; the first ln T, the step."""
+    """Return g*^{1/2} and h, each with differences (entries, 4), uniform in ln T; first ln T and step."""
     table = _table()
     columns = (table.root, table.root_slope, table.h, table.h_slope)
     return np.stack(columns, axis=1), table.low, table.step
