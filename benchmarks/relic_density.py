@@ -54,7 +54,7 @@ def draw(n, seed=1):
 
 def two_channels(found):
     """What is open at threshold: eta_1 eta_1, eta_2 eta_2 with phi', eta_1 eta_2 with A'; three integrals."""
-    return [channel for channel in found if isinstance(channel.points, slice)]
+    return [channel for channel in found if channel.at_rest]
 
 
 def seconds(call, repeats=7):

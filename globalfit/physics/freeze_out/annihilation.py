@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import pi
 from typing import TypeAlias
 
@@ -50,7 +51,7 @@ class Channel:
     Parameters
     ----------
     points : slice or array of int (r,)
-        The points that have it.
+        The points that have it: rising, or rising a second time for the pair of eta_2.
     threshold : array (r,)
         sqrt s in MeV from which the rate is integrated: the larger of the initial and the final masses.
     rate : callable
@@ -63,6 +64,8 @@ class Channel:
     clear : array (r,) or None
         Distance in MeV from the threshold to the nearest energy, other than that of the pole, where the rate
         is not smooth; None or 0 where it is not known.
+    at_rest : bool
+        It opens at the threshold of the pair of eta, at all points.
     """
 
     points: slice | NDArray[np.intp]
@@ -71,6 +74,7 @@ class Channel:
     resonance: Resonance | None = None
     part: Callable[[NDArray[np.intp]], Rate] | None = None
     clear: Array | None = None
+    at_rest: bool = False
 
     def take(self, rows: NDArray[np.intp]) -> Channel:
         """Return the channel at the entries `rows` of its points."""
@@ -84,12 +88,20 @@ class Channel:
 
     def among(self, points: NDArray[np.intp], n: int) -> Channel:
         """Return the channel at some of all `n` points, rising, which are then counted from 0."""
-        if isinstance(self.points, slice):
-            return replace(self.take(points), points=slice(None))
         place = np.full(n, -1)
         place[points] = np.arange(points.size)
-        rows = np.flatnonzero(place[self.points] >= 0)
-        return replace(self.take(rows), points=place[self.points[rows]])
+        own = place[self.points]
+        rows = np.flatnonzero(own >= 0)
+        return replace(self.take(rows), points=own[rows])
+
+    def add(self, values: Array, total: Array) -> None:
+        """Add values (r, ...) to those of their points (n, ...)."""
+        if isinstance(self.points, slice):
+            total += values
+            return
+        again = np.flatnonzero(self.points[1:] <= self.points[:-1]) + 1
+        for low, high in pairwise((0, *again.tolist(), len(values))):
+            total[self.points[low:high]] += values[low:high]
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:

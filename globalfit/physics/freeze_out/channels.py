@@ -8,7 +8,7 @@ opens, so that no threshold lies inside an integral.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -40,39 +40,68 @@ def channels(dark: DarkSector) -> tuple[Channel, ...]:
 
 def clearances(dark: DarkSector) -> Array:
     """Return `Channel.clear` (pairs, n) of what is open at the threshold of each pair of eta."""
-    return np.stack(
-        [
-            _clear(pair, _open(finals, pair), _open(others, pair))
-            for pair, _, finals, _, others in _initials(dark)
-        ]
-    )
+    found = [
+        _clear(pair, _open(finals, pair), _open(others, pair))
+        for pair, _, _, finals, _, others in _initials(dark)
+    ]
+    return np.concatenate(found).reshape(-1, dark.m_eta.size)
 
 
 def _initials(dark: DarkSector) -> Iterator[Initial]:
-    """Return each pair of eta with a mediator: threshold, pole, final states, numerator, other processes."""
-    m_2 = dark.m_eta + dark.delta_eta
-    pole_phi, pole_aprime = Resonance(dark.m_phi, dark.width_phi), Resonance(dark.m_aprime, dark.width_aprime)
+    """Return the pairs of eta with a mediator: threshold, points, pole, final states, numerator, others.
+
+    eta_1 eta_1 and eta_2 eta_2 go together, one after the other.
+    """
+    n = dark.m_eta.size
     axial = dark.current == "axial"
-    for m, y in ((dark.m_eta, dark.y_1), (m_2, dark.y_2)):
+    both, points = _twice(dark), np.arange(2 * n) % n
+    m = np.concatenate([dark.m_eta, dark.m_eta + dark.delta_eta])
+    y = np.concatenate([dark.y_1, dark.y_2])
+    pairs = [
+        Pair(2.0 * both.m_aprime, _to_aprime_aprime(both, m, y), both.m_aprime, resonant=True),
+        Pair(2.0 * both.m_phi, _to_phi_phi(both, m, y), both.m_phi),
+    ]
+    if axial:
+        own = _to_aprime_phi(both, m, y, y, 1.0)
+        pairs.append(Pair(both.m_aprime + both.m_phi, own, both.m_phi))
+    pole = Resonance(both.m_phi, both.width_phi)
+    yield 2.0 * m, points, pole, both.finals_phi, _scalar(m, y), pairs
+    if axial:
         pairs = [
-            Pair(2.0 * dark.m_aprime, _to_aprime_aprime(dark, m, y), dark.m_aprime, resonant=True),
-            Pair(2.0 * dark.m_phi, _to_phi_phi(dark, m, y), dark.m_phi),
+            Pair(2.0 * each.m, _to_longitudinal(both, m, each), both.m_aprime) for each in both.longitudinal
         ]
-        if axial:
-            own = _to_aprime_phi(dark, m, y, y, 1.0)
-            pairs.append(Pair(dark.m_aprime + dark.m_phi, own, dark.m_phi))
-        yield 2.0 * m, pole_phi, dark.finals_phi, _scalar(m, y), pairs
-        if axial:
-            pairs = [
-                Pair(2.0 * each.m, _to_longitudinal(dark, m, each), dark.m_aprime)
-                for each in dark.longitudinal
-            ]
-            yield 2.0 * m, pole_aprime, dark.finals_aprime, _axial(dark, m), pairs
-    if not axial:
+        pole = Resonance(both.m_aprime, both.width_aprime)
+        yield 2.0 * m, points, pole, both.finals_aprime, _axial(both, m), pairs
+    else:
         mean = dark.m_eta + 0.5 * dark.delta_eta
-        both = _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0)  # 12 and 21
-        pairs = [Pair(dark.m_aprime + dark.m_phi, both, dark.m_phi)]
-        yield 2.0 * mean, pole_aprime, dark.finals_aprime, _vector(dark, m_2), pairs
+        mixed = _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0)  # 12 and 21
+        pairs = [Pair(dark.m_aprime + dark.m_phi, mixed, dark.m_phi)]
+        pole = Resonance(dark.m_aprime, dark.width_aprime)
+        rate = _vector(dark, m[n:])
+        yield 2.0 * mean, points[:n], pole, dark.finals_aprime, rate, pairs
+
+
+def _twice(dark: DarkSector) -> DarkSector:
+    """Return the points twice, the second time after all others."""
+    n = dark.m_eta.size
+
+    def twice(values: Array) -> Array:
+        return np.concatenate([values, values])
+
+    def final(state: FinalState) -> FinalState:
+        def width(sqrt_s: Array, rows: Rows) -> Array:
+            return state.width(sqrt_s, np.arange(2 * n)[rows] % n)
+
+        return replace(state, threshold=twice(state.threshold), width=width)
+
+    arrays = {name: twice(values) for name, values in vars(dark).items() if isinstance(values, np.ndarray)}
+    return replace(
+        dark,
+        **arrays,
+        finals_aprime=[final(each) for each in dark.finals_aprime],
+        finals_phi=[final(each) for each in dark.finals_phi],
+        longitudinal=[LongitudinalPair(twice(each.m), twice(each.g_axial)) for each in dark.longitudinal],
+    )
 
 
 @dataclass(frozen=True)
@@ -90,7 +119,9 @@ class Pair:
     resonant: bool = False
 
 
-Initial: TypeAlias = tuple[Array, Resonance, Sequence[FinalState], Numerator, Sequence[Pair]]
+Initial: TypeAlias = tuple[
+    Array, NDArray[np.intp], Resonance, Sequence[FinalState], Numerator, Sequence[Pair]
+]
 
 
 def _scalar(m: Array, y: Array) -> Numerator:
@@ -124,27 +155,32 @@ def _axial(dark: DarkSector, m: Array) -> Numerator:
 
 
 def _through(
-    pair: Array, pole: Resonance, finals: Sequence[FinalState], numerator: Numerator, others: Sequence[Pair]
+    pair: Array,
+    points: NDArray[np.intp],
+    pole: Resonance,
+    finals: Sequence[FinalState],
+    numerator: Numerator,
+    others: Sequence[Pair],
 ) -> Iterator[Channel]:
-    """Channels of a pair of eta: one for all that is open at its threshold (n,), one for each other."""
+    """Channels of pairs of eta: one for all that is open at their thresholds (r,), one for each other."""
     shared = _Shared(pole, numerator, _open(finals, pair), _open(others, pair))
     if shared.finals or shared.others:
         clear = _clear(pair, shared.finals, shared.others)
-        yield Channel(ALL, pair, shared.rate(ALL), pole, shared.rate, clear)
+        yield Channel(points, pair, shared.rate(ALL), pole, shared.rate, clear, at_rest=True)
     limit = (1.0 + 0.5 * REACH) * pair
     for final in finals:
         rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
         if rows.size:
             part, start = _part(rows, numerator, final), final.threshold[rows]
             clear = np.minimum(start - pair[rows], final.clear_of_kinks(start)) * float(final.root)
-            yield Channel(rows, start, part(ALL), pole.take(rows), part, clear)
+            yield Channel(points[rows], start, part(ALL), pole.take(rows), part, clear)
     for other in others:
         rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
         if rows.size:
             resonance = pole.take(rows) if other.resonant else None
             part, start = _of_rows(rows, other.rate), other.threshold[rows]
             clear = np.minimum(start - pair[rows], other.clear[rows])
-            yield Channel(rows, start, part(ALL), resonance, part, clear)
+            yield Channel(points[rows], start, part(ALL), resonance, part, clear)
 
 
 S = TypeVar("S", FinalState, Pair)

@@ -93,7 +93,7 @@ def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: N
     """
     total = np.zeros((len(m), grid.x.size))
     for channel in channels:
-        total[channel.points] += laplace(spectrum(m[channel.points], channel, grid), grid)
+        channel.add(laplace(spectrum(m[channel.points], channel, grid), grid), total)
     return normalised(m, kappa, total, grid.x)
 
 

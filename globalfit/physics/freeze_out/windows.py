@@ -128,9 +128,10 @@ def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Wind
     total = np.zeros((len(m), coarse.x.size))
     parts: list[tuple[NDArray[np.intp], Spectrum]] = []
     for channel in channels:
-        if isinstance(channel.points, slice):
-            parts.append((everyone, spectrum(m, channel, coarse)))
-            total += laplace(parts[-1][1], coarse)
+        if channel.at_rest:
+            points = everyone[channel.points]
+            parts.append((points, spectrum(m[points], channel, coarse)))
+            channel.add(laplace(parts[-1][1], coarse), total)
 
     def follows() -> NDArray[np.intp]:
         b = equilibrium_rate(m, kappa, np.maximum(normalised(m, kappa, total, coarse.x), FLOOR), coarse.x)
@@ -140,15 +141,15 @@ def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Wind
     since = np.maximum(follows(), 0)
     others = np.where(np.arange(coarse.x.size) >= since[:, None], total, np.inf)
     for channel in channels:
-        if not isinstance(channel.points, slice):
-            points = channel.points
+        if not channel.at_rest:
+            points = everyone[channel.points]
             rows = np.flatnonzero(
                 relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
             )
             if rows.size:
-                own = points[rows]
-                parts.append((own, spectrum(m[own], channel.take(rows), coarse)))
-                total[own] += laplace(parts[-1][1], coarse)
+                own, few = points[rows], channel.take(rows)
+                parts.append((own, spectrum(m[own], few, coarse)))
+                few.add(laplace(parts[-1][1], coarse), total)
     # points in the order of their windows, so that those of one window are neighbours
     since = follows()
     solved = np.ones_like(since, dtype=np.bool_) if grids.early else since >= 0
