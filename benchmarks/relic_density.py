@@ -26,10 +26,11 @@ from machine import machine
 
 from globalfit.likelihoods.relic_density import RelicDensity, dark_sector
 from globalfit.models.t3r import T3RMuon
+from globalfit.physics.compiled_code import numba_is_installed
 from globalfit.physics.freeze_out import boltzmann
 from globalfit.physics.freeze_out.channels import channels
 from globalfit.physics.freeze_out.nodes import nodes
-from globalfit.physics.freeze_out.relic import grid, numba_is_installed, relic, relic_of
+from globalfit.physics.freeze_out.relic import grid, relic, relic_of
 
 ROOT = Path(__file__).resolve().parents[1]
 QUANTILES = {"median": 0.5, "99 %": 0.99, "max": 1.0}
@@ -53,7 +54,7 @@ def draw(n, seed=1):
 
 def two_channels(found):
     """What is open at threshold: eta_1 eta_1, eta_2 eta_2 with phi', eta_1 eta_2 with A'; three integrals."""
-    return [channel for channel in found if isinstance(channel.points, slice)]
+    return [channel for channel in found if channel.at_rest]
 
 
 def seconds(call, repeats=7):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -131,6 +131,7 @@ def long_lived(model: T3R) -> LongLived:
     )
 
 
+@cache
 def tables() -> Path:
     """Return where the shipped tables are."""
     return Path(str(files("globalfit.likelihoods").joinpath("data", "beam_tables.h5")))

@@ -11,6 +11,7 @@ import pytest
 from globalfit.errors import GlobalfitError
 from globalfit.likelihoods.relic_density import RelicDensity, dark_sector
 from globalfit.models.t3r import T3RMuon
+from globalfit.physics.compiled_code import numba_is_installed
 from globalfit.physics.freeze_out import relic as freeze_out
 from globalfit.physics.freeze_out.channels import channels
 
@@ -81,7 +82,7 @@ def test_unknown_engine():
 def test_engine_that_is_not_installed(monkeypatch):
     """Without numba, "numba" is refused and "auto" is numpy."""
     monkeypatch.setitem(sys.modules, "numba", None)
-    freeze_out.numba_is_installed.cache_clear()
+    numba_is_installed.cache_clear()
     try:
         with pytest.raises(GlobalfitError) as error:
             RelicDensity(engine="numba")
@@ -92,4 +93,4 @@ def test_engine_that_is_not_installed(monkeypatch):
         automatic, numpy = (freeze_out.relic(dark, engine=engine) for engine in ("auto", "numpy"))
         assert np.array_equal(automatic.omega_h2, numpy.omega_h2)
     finally:
-        freeze_out.numba_is_installed.cache_clear()
+        numba_is_installed.cache_clear()
