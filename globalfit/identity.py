@@ -19,6 +19,8 @@ def identifying(resolved: dict[str, Any]) -> dict[str, Any]:
     sampler = {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}
     if sampler.get("ensembles") == 1:  # chains from before there were several do not say so
         del sampler["ensembles"]
+    if sampler.get("start") != "tempered":  # other starts have no particles
+        sampler.pop("particles", None)
     return {**resolved, "sampler": sampler}
 
 

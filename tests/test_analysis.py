@@ -146,6 +146,7 @@ fixed = 0.0
 [likelihoods.lepton-universality]
 [likelihoods.bs-to-mumu]
 [sampler]
+start = "prior"
 walkers = 32
 seed = 1
 """

@@ -10,7 +10,7 @@ from globalfit.posterior import Posterior
 from globalfit.sampling.population import Population
 from globalfit.sampling.start import start
 from globalfit.sampling.state import State
-from globalfit.sampling.tempered import PARTICLES, arrived, first_population, next_population
+from globalfit.sampling.tempered import arrived, first_population, next_population
 
 if TYPE_CHECKING:
     from globalfit.tables import SamplerTable
@@ -57,7 +57,7 @@ def begin(
     end, now = time.monotonic() + seconds, population
     while now is None or not now.finished:
         if now is None:
-            now = first_population(posterior, seed, ensemble, particles=PARTICLES)
+            now = first_population(posterior, seed, ensemble, particles=settings.particles)
         else:
             now = next_population(posterior, now, seed, ensemble)
         if not now.finished and (stop() or time.monotonic() > end):

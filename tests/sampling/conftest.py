@@ -98,7 +98,7 @@ class MemoryStore:
 
 
 def make_fit(posterior, ess=1000, **sampler):
-    table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1} | sampler))
+    table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1, "start": "prior"} | sampler))
     day = datetime.date(2025, 1, 1)
     return Fit(Path("x.toml"), "", posterior, table, day, {"sampler": table.model_dump(mode="json")}, {})
 
