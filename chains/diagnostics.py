@@ -131,6 +131,7 @@ def judge(chain: Chain, discard: int | None = None, *, least: int | None = None)
         evidence=[float(row["log_evidence"]) for row in evidence_of(chain)],
         walkers=chain.walkers,
         least=least,
+        around_point=chain.resolved.get("sampler", {}).get("start") == "point",
     )
     if isinstance(chain.samples, Held):
         return verdict

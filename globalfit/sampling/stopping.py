@@ -33,6 +33,10 @@ BULK = 0.1  # lower edge of the bulk: this quantile of the ln posterior in the c
 DRIFT = 4.0  # standard errors by which the two halves may differ
 WALKERS = 64  # of each ensemble, for autocorrelation times; all are asked whether they moved
 NAMED = 3  # quantities a reason names
+AROUND_POINT = (
+    "the census cannot tell: the walkers started around a point, blind to other modes; "
+    'run with start = "tempered"'
+)
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,7 @@ def assess(
     evidence: Sequence[float] = (),
     walkers: int | None = None,
     least: int | None = None,
+    around_point: bool = False,
 ) -> Verdict:
     """Judge a chain.
 
@@ -256,6 +261,8 @@ def assess(
         Walkers of all ensembles, if `samples` holds only some of them.
     least : int, optional
         Ensembles that are needed; `ENSEMBLES` by default.
+    around_point : bool
+        The walkers started around a point that the user gave; however wide, that is no look around.
     """
     steps, some = samples.shape[:2]
     walkers = some if walkers is None else walkers
@@ -275,7 +282,8 @@ def assess(
         *_agreement(found),
         *_drift(kept, found),
     ]
-    lasting = [*_starts(len(grouped), least), *_balls(grouped, kept, names), *_evidence(evidence)]
+    blind = [AROUND_POINT] if around_point else _balls(grouped, kept, names)
+    lasting = [*_starts(len(grouped), least), *blind, *_evidence(evidence)]
     for each_census in census:
         reason = _masses(each_census)
         (mendable if reason and each_census.worst.by_chance else lasting).extend(reason)

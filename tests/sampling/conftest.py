@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -99,8 +100,13 @@ class MemoryStore:
 
 def make_fit(posterior, ess=1000, **sampler):
     table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1, "start": "prior"} | sampler))
-    day = datetime.date(2025, 1, 1)
-    return Fit(Path("x.toml"), "", posterior, table, day, {"sampler": table.model_dump(mode="json")}, {})
+    priors = zip(posterior.space.names, posterior.space.priors, strict=True)
+    resolved = {
+        "sampler": table.model_dump(mode="json"),
+        "parameters": {n: {"prior": {"shape": type(p).__name__} | asdict(p)} for n, p in priors},
+        "likelihoods": {name: {"class": "density"} for name in posterior.likelihoods},
+    }
+    return Fit(Path("x.toml"), "", posterior, table, datetime.date(2025, 1, 1), resolved, {})
 
 
 @pytest.fixture
