@@ -1,7 +1,7 @@
 """Speed of the posterior with all seven likelihoods: points per second, and the share of each likelihood.
 
-The relic density and MiniBooNE calculate with numpy or in compiled code (numba); both are timed in turn, round
-after round, on the same points of the prior, in processor time of this process: run with
+The relic density and MiniBooNE calculate with numpy or in compiled code (numba); both are timed in turn,
+round after round, on the same points of the prior, in processor time of this process: run with
 OPENBLAS_NUM_THREADS=1 for one thread. Each likelihood is timed alone as ``log_likelihood(predict(point))`` on
 a point whose couplings another one has asked for already; "rest" is what remains of the posterior: priors,
 couplings, checks.

@@ -11,7 +11,7 @@ import numpy as np
 
 from globalfit.arrays import strict
 from globalfit.chains.chain import Chain
-from globalfit.chains.diagnostics import evidence_of, prior_quantile
+from globalfit.chains.diagnostics import log_evidence, prior_quantile
 from globalfit.errors import ChainError
 
 BOUNDED = (
@@ -94,15 +94,8 @@ def _shift(first: Chain, other: Chain, name: str) -> float | None:
 
 
 def _evidence(chain: Chain) -> dict[str, float] | None:
-    """Return ln Z: mean over the tempered starts, error from their scatter or, with one, its own."""
-    rows = evidence_of(chain)
-    if not rows:
-        return None
-    values = np.array([float(row["log_evidence"]) for row in rows])
-    error = float(rows[0].get("error") or math.nan)
-    if len(values) > 1:
-        error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return {"log_evidence": float(values.mean()), "error": error}
+    found = log_evidence(chain)
+    return None if found is None else {"log_evidence": found[0], "error": found[1]}
 
 
 def _bayes(first: dict[str, float] | None, other: dict[str, float] | None) -> dict[str, float] | None:

@@ -30,6 +30,7 @@ from globalfit.physics.beam.flux import flux
 from globalfit.physics.beam.geometry import SIZES, Volume
 from globalfit.physics.beam.grid import MODES
 from globalfit.physics.beam.mesons import MESONS, MesonSample, concatenate
+from globalfit.physics.beam.nuclei import ISOTOPES
 from globalfit.physics.beam.sources import booster, collinear, stopped, stopped_pions_800mev
 from globalfit.physics.beam.spectrum import Line, Spectrum
 
@@ -103,7 +104,8 @@ def read_card(path: Path) -> Card:
     Raises
     ------
     GlobalfitError
-        If the file cannot be read, or a field is missing, unknown, or not a positive number.
+        If the file cannot be read, a field is missing, unknown, or not a positive number, or a nucleus is
+        unknown.
     """
     try:
         with path.open("rb") as file:
@@ -134,6 +136,10 @@ def card(table: Mapping[str, Any], where: str = "card") -> Card:
     exposure = {mode: _positive(table["exposure"], mode, f"{where} [exposure]") for mode in table["exposure"]}
     _known(exposure, MODES, f"{where} [exposure]")
     nuclei = table["composition"]
+    for symbol in nuclei:
+        if symbol not in ISOTOPES:
+            problem = f"no nucleus named '{symbol}'"
+            raise GlobalfitError(f"{where} [composition]", problem, did_you_mean(symbol, ISOTOPES))
     composition = {symbol: _positive(nuclei, symbol, f"{where} [composition]") for symbol in nuclei}
     for field, content in (("exposure", exposure), ("composition", composition)):
         if not content:

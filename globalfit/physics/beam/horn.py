@@ -26,7 +26,8 @@ CONDUCTOR_R = (0.022, 0.022, 0.0654, 0.0654, 0.022, 0.0258, 0.0373, 0.0603, 0.09
 class BoosterBeam:
     """Target, horn and decay region; lengths in m, current in A.
 
-    The apertures (z, r) are those of the collimator and the pipe [unconfirmed]; what hits them is stopped.
+    The apertures (z, r) are those of the collimator; what hits them is stopped. Against the experiment's own
+    geometry: docs/physics/beam-flux.md.
     """
 
     current: float = 174e3

@@ -17,7 +17,7 @@ from globalfit.constants import M_K, M_PI, M_PROTON
 
 MB_PER_GEV = 1e-27 * 1e-3  # mb/GeV in cm^2/MeV
 P_BNB = 8890.0  # MeV, protons of 8 GeV kinetic energy
-SIGMA_BERYLLIUM = 212.4e-27  # cm^2, inelastic p-Be at 8.9 GeV/c, arXiv:0806.1449 [unconfirmed]
+SIGMA_BERYLLIUM = 212.4e-27  # cm^2, inelastic p-Be at 8.9 GeV/c, arXiv:0806.1449; 212.3 mb in its simulation
 M_LAMBDA = 1115.683  # PDG
 
 # c1..c9 of MiniBooNE's fits to HARP and E910: PRD 79 (2009) 072002, arXiv:0806.1449; momenta in GeV, mb.

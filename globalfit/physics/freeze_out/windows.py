@@ -41,7 +41,7 @@ SPAN: Final = 17.0  # length of a window in x
 STRIDE: Final = 8  # steps from one window to the next
 EARLY: Final = 2  # windows that start so early that they need the highest nodes
 ORDER: Final = 8  # nodes of a cell
-CELLS: Final = (4, 6, 10)  # of each level of nodes up to U_MAX/4; up to U_MAX there is one more
+CELLS: Final = (5, 10)  # of each level of nodes up to U_MAX/4; up to U_MAX there is one more
 FLOOR: Final = 1e-60  # of <sigma v>: Omega h^2 ends at the relativistic yield however small it is
 
 

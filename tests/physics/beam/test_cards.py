@@ -81,6 +81,10 @@ MISTAKES = {
     "negative": (("exposure.nu", -1.0), "card [exposure]: 'nu' is -1.0; give a positive number"),
     "true is no number": (("exposure.nu", True), "card [exposure]: 'nu' is True; give a positive number"),
     "nan": (("composition.C", float("nan")), "card [composition]: 'C' is nan; give a positive number"),
+    "nucleus": (
+        ("composition.Agr", 1e29),
+        "card [composition]: no nucleus named 'Agr'; did you mean 'Ar'?",
+    ),
     "mode": (("exposure.nubra", 1e20), "card [exposure]: unknown field 'nubra'; did you mean 'nubar'?"),
     "empty": (("composition.C", None), "card [composition]: it is empty; give at least one entry"),
     "shape": (("volume.shape", "spehre"), "card [volume]: no shape named 'spehre'; did you mean 'sphere'?"),
