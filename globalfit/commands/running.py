@@ -66,8 +66,8 @@ def run(
     engine: Annotated[
         EngineName | None,
         typer.Option(
-            help="who samples; it changes no bit of the chain. By default processes on all cores, if there are "
-            "several ensembles to share"
+            help="who samples; it changes no bit of the chain. By default processes on all cores, if several "
+            "ensembles can share them"
         ),
     ] = None,
     workers: Annotated[

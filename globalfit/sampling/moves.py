@@ -18,10 +18,10 @@ MEDIAN, WIDTH, JUMP = 0.67, 0.9, 0.15
 INDEPENDENT = 0.8  # share of the moves that are drawn from the mixture
 
 FINE, FAR = 0.3, 2.0  # median and width of that scale beside a mixture: for points in folds that it missed
-TRIES = 4  # draws from the mixture in each step of a chain
+TRIES = 6  # draws from the mixture in each step of a chain
 
 # Named in the fingerprint of a fit that starts tempered, beside the proposal itself.
-MOVES = "components: 4 mixture(t8, halo) + block-de(median=0.3, width=2, jump=0.15), delayed by cost"
+MOVES = "components: 6 mixture(t8, halo) + block-de(median=0.3, width=2, jump=0.15), delayed by cost"
 
 
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types

@@ -22,7 +22,7 @@ from globalfit.sampling.ranks import bulk_ess, rank_normalise, split_rhat, tail_
 ENSEMBLES = 4  # independent ensembles, each from its own start, without which nothing is CONVERGED
 LENGTH = 50  # a chain must be this many autocorrelation times long: emcee's rule
 SETTLED = 0.01  # by which tau may have changed since the last check, its own error aside
-MORE = 10  # of such changes, that must leave the chain long enough, where it has changed by more
+MORE = 7  # changes like the last (till twice as long) that must leave the chain long enough
 GROWTH = 1.1  # a chain is checked each time it has grown by this factor
 RHAT = 1.01  # Vehtari et al. 2021, as the next one
 ESS = 400  # bulk and tail, all ensembles together

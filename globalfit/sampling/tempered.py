@@ -16,14 +16,13 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.errors import SamplingError
 from globalfit.posterior import Posterior
-from globalfit.sampling.blocks import Blocks, Component, Index, blocks
-from globalfit.sampling.mixture import follow
+from globalfit.sampling.blocks import Blocks, Component, blocks
+from globalfit.sampling.freezing import fitted, frozen_proposal
 from globalfit.sampling.moves import differ, halve
 from globalfit.sampling.population import Population as Population
-from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.state import Origin, State, random_state
 from globalfit.sampling.trial import Cloud, Trial
-from globalfit.sampling.tries import Source, attempt, source
+from globalfit.sampling.tries import attempt
 
 PARTICLES = 8000
 MOVES = 24  # at most, per stage
@@ -34,7 +33,6 @@ ESS = 0.6  # share of the population that stays effective from one beta to the n
 ROUNDS = 200  # how often prior draws that a constraint forbids are redrawn
 STAGES = 1000
 REFINED = 1  # rounds that refine the mixtures of a stage
-FROZEN = 4  # and the mixture of the chain
 
 
 def tempered_population(
@@ -140,22 +138,6 @@ def next_population(
     return replace(after, log_prior=log_prior, history=np.concatenate([now.history, track[None]]))
 
 
-def frozen_proposal(posterior: Posterior, population: Population) -> Proposal:
-    """Return mixtures that follow a finished population, one for each component of the posterior."""
-    names, found = posterior.space.names, []
-    cloud = Cloud(population.coords, population.log_prior, population.log_likelihoods)
-    every = np.arange(len(population.coords))
-    for component in blocks(posterior).components:
-        rng = np.random.default_rng(0)
-        found.append(
-            (
-                tuple(names[i] for i in component.parameters),
-                _source(cloud, component, every, rng, FROZEN),
-            )
-        )
-    return Proposal(tuple(found))
-
-
 def first_state(
     posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int
 ) -> State:
@@ -252,7 +234,7 @@ def _move(
     before, beta = _watched(cloud, component), float(now.betas[i])
     # Each half moves by a mixture that the other half was fitted with: it knows nothing of whom it moves.
     halves = halve(len(x), random)
-    sources = [_source(cloud, component, half, rng, REFINED, beta) for half in halves[::-1]]
+    sources = [fitted(cloud, component, half, rng, REFINED, beta) for half in halves[::-1]]
     accepted, done, correlation = 0, 0, 1.0
     while done < moves and (done < LEAST or correlation > ENOUGH):
         moved = np.zeros(len(x), dtype=np.bool_)
@@ -264,16 +246,6 @@ def _move(
         correlation = _correlation(before, _watched(cloud, component))
     unique = len(np.unique(now.coords[:, component.parameters], axis=0)) / len(now.coords)
     return np.array([beta, accepted / (done * len(x)), done, unique, correlation])
-
-
-def _source(
-    cloud: Cloud, component: Component, some: Index, rng: np.random.Generator, rounds: int, beta: float = 1.0
-) -> Source:
-    """Return a source of proposals for a component that follows some points of a cloud."""
-    x = cloud.coords[np.ix_(some, component.parameters)]
-    log_prior, log_likelihoods = cloud.log_prior[some], cloud.log_likelihoods[some]
-    density = log_prior + beta * log_likelihoods[:, component.likelihoods].sum(axis=1)
-    return source(follow(x, density, rng, rounds), x, log_prior, log_likelihoods, component.cheap, beta)
 
 
 def _watched(cloud: Cloud, component: Component) -> Array:

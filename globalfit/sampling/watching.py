@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHUNK = 64  # checks come after whole chunks of steps
 FIRST_CHECK = 4 * CHUNK  # steps after which a chain is assessed for the first time
 GROWTH = 1.1  # and again each time it has grown by this factor
-WATCHED = 32  # walkers used for the estimates shown while a run goes on
+WATCHED = 256  # walkers used for the estimates shown while a run goes on
 LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
 
 
