@@ -35,6 +35,7 @@ from globalfit.chains.places import journal_of
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
 from globalfit.fitfile import load_fit
+from globalfit.sampling.engines.dask import Dask
 from globalfit.sampling.engines.processes import Processes
 from globalfit.sampling.engines.serial import Serial
 from globalfit.sampling.ensemble import advance
@@ -60,7 +61,7 @@ Numbers = dict[str, Any]
 
 def pessimistic() -> None:
     """Store every four steps and publish for half of the time."""
-    Serial.block = Processes.block = 4
+    Serial.block = Processes.block = Dask.block = 4
     stores.SHARE = 0.5
 
 
@@ -175,19 +176,27 @@ def ancestors(pid: int) -> list[int]:
     return found
 
 
-def coordinator_kills(reference: Reference, folder: Path, trials: int, seed: int, engine: str) -> Numbers:
-    """Kill the process that runs a fit with workers; they have to end too, and the run has to go on."""
+def coordinator_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
+    """Kill the process that runs a fit with workers; they have to end too, and the run has to go on.
+
+    A kill comes up to half a second after the first acknowledged step. Runs that ended before are counted.
+    """
     draw = random.Random(seed)
-    counts = dict.fromkeys(("kills", "acknowledged", "lost", "wrong", "not_resumed", "orphans"), 0)
-    for i in range(trials):
-        path = folder / f"coordinator-{engine}{i}.h5"
+    names = ("trials", "kills", "acknowledged", "lost", "wrong", "not_resumed", "orphans")
+    counts = dict.fromkeys(names, 0)
+    while counts["kills"] < kills:
+        path = folder / f"coordinator-{engine}{counts['trials']}.h5"
+        counts["trials"] += 1
         child, pipe = spawn(reference.fit, path, reference.steps, engine=engine, workers=2)
-        first = os.read(pipe, 64)  # its first step
+        said = b""
+        while not any(int(line) for line in said.split(b"\n")[:-1]):
+            if not (piece := os.read(pipe, 4096)):
+                break  # it ended
+            said += piece
         time.sleep(draw.uniform(0.0, 0.5))
         below = [pid for pid in workers() if child in ancestors(pid)]
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        said = first
         while piece := os.read(pipe, 65536):
             said += piece
         os.close(pipe)
@@ -203,6 +212,8 @@ def coordinator_kills(reference: Reference, folder: Path, trials: int, seed: int
             counts["wrong"] += not reference.prefix(store)
         reference.fit.run(path, steps=reference.steps)
         counts["not_resumed"] += samples(path) != reference.whole
+        if counts["trials"] > 3 * kills + 10:
+            raise SystemExit(f"{engine}: the runs end before they are killed")
     return counts
 
 

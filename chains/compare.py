@@ -13,6 +13,7 @@ from globalfit.arrays import strict
 from globalfit.chains.chain import Chain
 from globalfit.chains.diagnostics import log_evidence, prior_quantile
 from globalfit.errors import ChainError
+from globalfit.null import from_rows, log_evidence
 
 BOUNDED = (
     "uniform",
@@ -33,6 +34,10 @@ class Comparison:
         scale of the first chain's prior; None where a chain lacks it or either is not converged.
     log_bayes : list
         ln Z minus that of the first chain, and its error; None without both.
+    nulls : dict
+        {experiment: [ln L without new physics, one a chain]}; None where a chain does not store it.
+    against_null : list
+        ln Z minus ln Z without new physics, and its error; None unless every experiment has a null.
     priors : list of dict
         For each chain and parameter: its prior's range, and how ln Z changes if the width of that prior
         is halved or doubled about its middle.
@@ -44,6 +49,8 @@ class Comparison:
     likelihoods: dict[str, list[float | None]]
     log_evidence: list[dict[str, float] | None]
     log_bayes: list[dict[str, float] | None]
+    nulls: dict[str, list[float | None]]
+    against_null: list[dict[str, float] | None]
     priors: list[dict[str, dict[str, Any]]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +87,8 @@ def compare(chains: Sequence[Chain]) -> Comparison:
         likelihoods={name: [values.get(f"ll_{name}") for values in best] for name in experiments},
         log_evidence=evidences,
         log_bayes=[_bayes(evidences[0], each) for each in evidences],
+        nulls={name: [_null(chain, name) for chain in chains] for name in experiments},
+        against_null=[_against_null(*each) for each in zip(chains, evidences, strict=True)],
         priors=[{name: _prior(chain, name) for name in chain.names} for chain in chains],
     )
 
@@ -103,6 +112,16 @@ def _bayes(first: dict[str, float] | None, other: dict[str, float] | None) -> di
         return None
     change = other["log_evidence"] - first["log_evidence"]
     return {"log_bayes": change, "error": math.hypot(first["error"], other["error"])}
+
+
+def _null(chain: Chain, name: str) -> float | None:
+    found = from_rows(chain.nulls).get(name)
+    return None if found is None else found.log_likelihood
+
+
+def _against_null(chain: Chain, evidence: dict[str, float] | None) -> dict[str, float] | None:
+    null = log_evidence(chain.nulls)
+    return _bayes(None if null is None else {"log_evidence": null, "error": 0.0}, evidence)
 
 
 def _prior(chain: Chain, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from globalfit import __version__
 from globalfit.arrays import Array
-from globalfit.chains.header import describe
+from globalfit.chains.header import describe, nulls
 from globalfit.chains.journal import Journal, Sync, sync_folder
 from globalfit.chains.lock import Lock
 from globalfit.chains.opening import open_standing, refuse_place, wanted_ensembles
@@ -196,7 +196,8 @@ class Store:
         """Return the journal; a new one begins with what the chain is."""
         if self._journal is None:
             self.at.seed = seed
-            self.at.described = describe(self.fit) | {"created": now(), "ensembles": list(self.ensembles)}
+            said = {"created": now(), "ensembles": list(self.ensembles), "nulls": nulls(self.fit)}
+            self.at.described = describe(self.fit) | said
             self._begin_journal()
         assert self._journal is not None
         return self._journal

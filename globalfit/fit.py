@@ -183,6 +183,7 @@ class Fit:
             If it is interrupted before every ensemble has begun, or twice; what was stored is kept.
         """
         from globalfit.chains.chain import Chain
+        from globalfit.chains.room import lack_of_room
         from globalfit.chains.store import open_store
         from globalfit.sampling.beginning import told
         from globalfit.sampling.engines.engine import open_engine
@@ -202,6 +203,9 @@ class Fit:
             if store.moved:
                 notice(f"moved the old chain to {store.moved}")
             for line in store.notices:
+                notice(line)
+            more = steps_more or max((steps or fit.sampler.steps or 0) - store.steps, 0)
+            if line := lack_of_room(Path(output), fit, more, len(store.ensembles)):
                 notice(line)
             if store.populations:
                 reached = {k: (each.stage, each.beta) for k, each in store.populations.items()}

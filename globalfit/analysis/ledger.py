@@ -20,7 +20,7 @@ from globalfit.analysis.rebuilt import fit_of, with_experiment
 from globalfit.chains.chain import Chain
 from globalfit.errors import GlobalfitError
 from globalfit.fit import Fit
-from globalfit.inference.null import null_log_likelihoods
+from globalfit.null import null_log_likelihoods
 
 AGAINST = ("rare-b-decays", "meson-decays")  # looked at beside the fit, where the model predicts them
 

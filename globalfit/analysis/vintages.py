@@ -19,7 +19,7 @@ from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
 from globalfit.fit import Fit
 from globalfit.fitfile import load_fit
-from globalfit.inference.null import null_log_likelihoods
+from globalfit.null import null_log_likelihoods
 from globalfit.registry import load, load_file, names
 from globalfit.tables import FitTable, read_table
 

@@ -13,8 +13,8 @@ from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
-from globalfit.inference.null import null_log_likelihoods
 from globalfit.likelihood import Prediction
+from globalfit.null import null_log_likelihoods
 from globalfit.report.data import Datum, Spectrum, measured, spectra
 
 SAMPLES = 400
