@@ -31,8 +31,11 @@ class Comparison:
     shifts : dict
         {parameter: [shift of the mean in sigma, one a chain]}, sigma the two widths in quadrature, in the
         scale of the first chain's prior; None where a chain lacks it or either is not converged.
+    other_data : list of list of str
+        For each chain the likelihoods that it or the first chain lacks, or whose measurements differ: an
+        evidence is a density of the data, and only those of the same data make a Bayes factor.
     log_bayes : list
-        ln Z minus that of the first chain, and its error; None without both.
+        ln Z minus that of the first chain, and its error; None without both, or if the data differ.
     priors : list of dict
         For each chain and parameter: its prior's range, and how ln Z changes if the width of that prior
         is halved or doubled about its middle.
@@ -43,6 +46,7 @@ class Comparison:
     shifts: dict[str, list[float | None]]
     likelihoods: dict[str, list[float | None]]
     log_evidence: list[dict[str, float] | None]
+    other_data: list[list[str]]
     log_bayes: list[dict[str, float] | None]
     priors: list[dict[str, dict[str, Any]]]
 
@@ -69,6 +73,7 @@ def compare(chains: Sequence[Chain]) -> Comparison:
     best = [chain.best() for chain in chains]
     experiments = dict.fromkeys(row["name"] for chain in chains for row in chain.likelihoods)
     evidences = [_evidence(chain) for chain in chains]
+    other_data = [_other_data(first, chain) for chain in chains]
     return Comparison(
         files=tuple(str(chain.path) for chain in chains),
         verdicts=tuple(verdicts),
@@ -79,7 +84,11 @@ def compare(chains: Sequence[Chain]) -> Comparison:
         },
         likelihoods={name: [values.get(f"ll_{name}") for values in best] for name in experiments},
         log_evidence=evidences,
-        log_bayes=[_bayes(evidences[0], each) for each in evidences],
+        other_data=other_data,
+        log_bayes=[
+            None if other else _bayes(evidences[0], each)
+            for each, other in zip(evidences, other_data, strict=True)
+        ],
         priors=[{name: _prior(chain, name) for name in chain.names} for chain in chains],
     )
 
@@ -103,6 +112,15 @@ def _evidence(chain: Chain) -> dict[str, float] | None:
     if len(values) > 1:
         error = float(values.std(ddof=1)) / math.sqrt(len(values))
     return {"log_evidence": float(values.mean()), "error": error}
+
+
+def _other_data(first: Chain, other: Chain) -> list[str]:
+    """Return the likelihoods that are not the same measurement in both chains."""
+    known, found = (
+        {row["name"]: (row.get("measurement", ""), row.get("data", "")) for row in each.likelihoods}
+        for each in (first, other)
+    )
+    return [name for name in dict.fromkeys([*known, *found]) if known.get(name) != found.get(name)]
 
 
 def _bayes(first: dict[str, float] | None, other: dict[str, float] | None) -> dict[str, float] | None:
