@@ -88,7 +88,7 @@ def from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Null]:
     }
 
 
-def log_evidence(rows: Sequence[Mapping[str, Any]]) -> float | None:
+def null_evidence(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Return ln Z without new physics of all experiments of a chain; None unless each has a null."""
     found = [null.log_evidence for null in from_rows(rows).values()]
     return sum(each for each in found if each is not None) if found and None not in found else None

@@ -39,11 +39,22 @@ def print_comparison(console: Console, found: Comparison) -> None:
             table.add_row(name, *(_number(shift, "+.2f") for shift in shifts))
         console.print()
         console.print(table)
-    if not any(each is not None for each in found.log_bayes[1:]):
+    if sum(each is not None for each in found.log_evidence) < 2:
         return
-    for file, evidence, bayes, null, priors in zip(
-        files, found.log_evidence, found.log_bayes, found.against_null, found.priors, strict=True
+    for file, evidence, other, bayes, null, priors in zip(
+        files,
+        found.log_evidence,
+        found.other_data,
+        found.log_bayes,
+        found.against_null,
+        found.priors,
+        strict=True,
     ):
+        if other:
+            names = escape(", ".join(f"'{name}'" for name in other))
+            why = f"no Bayes factor against {files[0]}: the data differ in {names}"
+            console.print(f"\n{file}: {why}", highlight=False)
+            continue
         if evidence is None or bayes is None:
             console.print(f"\n{file}: no ln Z", highlight=False)
             continue

@@ -12,7 +12,7 @@ import numpy as np
 from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.chains.diagnostics import evidence_of, prior_quantile
-from globalfit.null import log_evidence
+from globalfit.null import null_evidence
 from globalfit.posterior import Posterior
 
 QUANTILES = (0.05, 0.5, 0.95)  # of its prior, where a parameter without a null value is taken to
@@ -153,7 +153,7 @@ def price(
     if values:
         top = max(values)
         log_z = top + math.log(sum(math.exp(each - top) for each in values) / len(values))
-        null = log_evidence(chain.nulls)
+        null = null_evidence(chain.nulls)
         return Price(mean - log_z, True, log_z, log_z - highest, None if null is None else log_z - null)
     return Price(lower_bound(list(places.values())))
 

@@ -18,7 +18,7 @@ from globalfit.chains.merge import merge
 from globalfit.cli import app
 from globalfit.errors import LikelihoodError, PluginError
 from globalfit.likelihoods.muon_g2 import MuonG2
-from globalfit.null import Null, from_rows, log_evidence, null_log_likelihoods, to_rows
+from globalfit.null import Null, from_rows, null_evidence, null_log_likelihoods, to_rows
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_a_chain_stores_its_nulls(short, make_fit):
 def test_rows_hold_what_there_is():
     nulls = {"a": Null(1.5, 1.25), "b": Null(None, None, "it has none"), "c": Null(-math.inf, -math.inf)}
     assert from_rows(to_rows(nulls)) == nulls
-    assert log_evidence(to_rows(nulls)) is None
-    assert log_evidence(to_rows({"a": Null(1.5, 1.25), "d": Null(2.0, 2.0)})) == 3.25
-    assert log_evidence([]) is None
+    assert null_evidence(to_rows(nulls)) is None
+    assert null_evidence(to_rows({"a": Null(1.5, 1.25), "d": Null(2.0, 2.0)})) == 3.25
+    assert null_evidence([]) is None
 
 
 @pytest.mark.usefixtures("without_plug_ins")
