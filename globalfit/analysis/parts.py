@@ -23,6 +23,8 @@ from globalfit.sampling.engines.processes import _begin_worker, one_thread
 Names: TypeAlias = tuple[str, ...]
 Show: TypeAlias = Callable[[str, int, int], None]
 
+EVALUATIONS = 400  # of each particle in a run, roughly
+SHORT = 20.0  # seconds below which processes are not worth their start
 SAMPLING = "posteriors of parts of the data"  # what progress says
 
 
@@ -85,6 +87,9 @@ def sample_parts(
     """
     left = sorted(dict.fromkeys(wanted), key=lambda kept: -cost(fit.posterior, kept))  # the longest first
     count = min(len(left), workers or os.cpu_count() or 1)
+    seconds = sum(cost(fit.posterior, kept) for kept in left) * particles * EVALUATIONS * 1e-6
+    if seconds < SHORT:
+        count = 1
     found: dict[Names, Draws] = {}
     progress(SAMPLING, 0, len(left))
     if count < 2 or fit.recipe is None:

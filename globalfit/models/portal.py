@@ -245,6 +245,10 @@ class PortalPoint(MediatorPoint):
         pi, k = self.flux_pi, self.flux_k
         return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
 
+    def flux_scale(self, parent: str) -> Array:
+        """Return the flux of "pi+", "pi-", "k+", "k-" over that of the tables, (n,) or ()."""
+        return np.asarray(self._scales[parent])
+
     def _events(self, quantity: str) -> Array:
         if self.dark_signal is not None:
             return self.dark_signal.events(quantity)
