@@ -164,7 +164,8 @@ def test_a_second_interrupt_stops_at_once_and_loses_nothing_stored(tmp_path, mak
     (tmp_path / "fit.toml").write_text(
         'model = { name = "t3r-muon" }\n[parameters.m_phi]\n'
         'prior = { shape = "uniform", low = 50.0, high = 150.0 }\n'
-        '[likelihoods.sleeps]\nclass = "sleeps.py:Sleeps"\n[sampler]\nstart = "prior"\nwalkers = 8\nseed = 5\n'
+        '[likelihoods.sleeps]\nclass = "sleeps.py:Sleeps"\n'
+        '[sampler]\nstart = "prior"\nwalkers = 8\nseed = 5\n'
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "globalfit", "run", "fit.toml", "-o", "out.h5", "--steps", "5000", "--quiet"],

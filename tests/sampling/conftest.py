@@ -99,7 +99,8 @@ class MemoryStore:
 
 
 def make_fit(posterior, ess=1000, **sampler):
-    table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1, "start": "prior"} | sampler))
+    settings = {"walkers": 64, "seed": 1, "start": "prior"} | sampler
+    table = SamplerTable(target=TargetTable(ess=ess), **settings)
     priors = zip(posterior.space.names, posterior.space.priors, strict=True)
     resolved = {
         "sampler": table.model_dump(mode="json"),
