@@ -341,7 +341,8 @@ def _line(chain: Chain, name: str, discard: int) -> Line:
     samples = chain.get(name, discard=discard, thin=chain.stride)
     span = _span(chain, axis, samples)
     places = _unit(axis, samples)
-    edges = np.linspace(*_unit(axis, np.array(span)), BINS + 1)
+    low, high = _unit(axis, np.array(span)).tolist()
+    edges = np.linspace(low, high, BINS + 1)
     bins = np.clip(np.digitize(places, edges) - 1, 0, BINS - 1)
     return Line(axis, samples, span, places, edges, bins)
 
