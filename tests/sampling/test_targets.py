@@ -13,6 +13,7 @@ import pytest
 from scipy import integrate, stats
 
 from globalfit.priors.shapes import Uniform
+from globalfit.sampling.census import count_modes
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.moves import component_moves
 from globalfit.sampling.stopping import AROUND_POINT
@@ -29,7 +30,7 @@ def normal(x, sigma):
 
 
 def three_modes(x):
-    """Normalised; the modes are 32 or 39 of their widths apart."""
+    """Normalised; the modes are 35 to 49 of their widths apart."""
     terms = [
         np.log(weight) + normal(x - centre, WIDTH).sum(axis=1)
         for weight, centre in zip(WEIGHTS, CENTRES, strict=True)
@@ -167,23 +168,21 @@ def banana():
     return Known(function, 6, 30.0, 1.0, marginals)
 
 
-def funnel():
-    """Neal's: the first of five sets the width of the others, from 1/10 to 10 within two sigma."""
+def funnel(dim=3, slope=0.5, half=40.0):
+    """Neal's: the first parameter sets the width of the others, from 1/5 to 5 within two sigma."""
 
     def function(x):
-        return normal(x[:, 0], 1.5) + normal(x[:, 1:], np.exp(0.75 * x[:, :1])).sum(axis=1)
+        return normal(x[:, 0], 1.5) + normal(x[:, 1:], np.exp(slope * x[:, :1])).sum(axis=1)
 
-    def inside(v):  # of the prior, all four
-        return (2 * stats.norm.cdf(60.0 * np.exp(-0.75 * v)) - 1) ** 4
+    def density(v):  # of the first parameter; the prior cuts the others
+        return np.exp(normal(v, 1.5)) * (1.0 - 2.0 * stats.norm.sf(half * np.exp(-slope * v))) ** (dim - 1)
 
     grid = np.linspace(-12.0, 12.0, 20_001)
-    mass = integrate.simpson(np.exp(normal(grid, 1.5)) * inside(grid), x=grid)
-    neck = tabulated(lambda v: np.exp(normal(v, 1.5)) * inside(v), -12.0, 12.0)
-    scaled = stats.norm.cdf  # but for what the prior cuts, 1e-4 of the mass
-    marginals = {"x0": (column(0), neck)} | {
-        f"x{i}": (lambda x, i=i: x[:, i] * np.exp(-0.75 * x[:, 0]), scaled) for i in range(1, 5)
+    mass = integrate.simpson(density(grid), x=grid)
+    marginals = {"x0": (column(0), tabulated(density, -12.0, 12.0))} | {
+        f"x{i}": (lambda x, i=i: x[:, i] * np.exp(-slope * x[:, 0]), stats.norm.cdf) for i in range(1, dim)
     }
-    return Known(function, 5, 60.0, float(mass), marginals)
+    return Known(function, dim, half, float(mass), marginals)
 
 
 def corner():
@@ -233,3 +232,62 @@ def walked(posterior, population, steps, seed, walkers=64):
     moves = component_moves(posterior, frozen_proposal(posterior, population))
     block, _ = advance(posterior, state, steps, seconds=1e9, moves=moves)
     return block.values.reshape(-1, block.values.shape[2])
+
+
+@pytest.mark.parametrize("name", ["banana", "corner", "ridge"])
+def test_a_small_population_recovers(toy, name):
+    """1000 particles, an eighth of the default, then 300 steps of 64 walkers: evidence and marginals."""
+    known = TARGETS[name]()
+    posterior = box(toy, known.function, known.dim, known.half)
+    found = tempered_population(posterior, SEEDS[0], particles=1000)
+    assert abs(found.log_evidence - known.log_evidence) < 2 * found.error_log_evidence
+    far = distances(known, walked(posterior, found, 300, SEEDS[0]))
+    assert max(far.values()) < 0.03, far
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_evidence_and_marginals(toy, name):
+    """Four seeds: the first run alone and all together within two of the errors they quote."""
+    known = TARGETS[name]()
+    posterior = box(toy, known.function, known.dim, known.half)
+    runs = [tempered_population(posterior, seed) for seed in SEEDS]
+    off = np.array([run.log_evidence - known.log_evidence for run in runs])
+    errors = np.array([run.error_log_evidence for run in runs])
+    assert abs(off[0]) < 2 * errors[0]
+    assert abs(off.mean()) < 2 * np.sqrt(np.square(errors).sum()) / len(off), (off, errors)
+    for seed, run in zip(SEEDS, runs, strict=True):
+        far = distances(known, walked(posterior, run, 1000, seed))
+        assert max(far.values()) < 0.03, far
+
+
+@pytest.mark.slow
+def test_masses_of_the_start_are_those_of_the_chain(toy):
+    """The population that was tempered and the walkers it sent out count the same modes."""
+    posterior = box(toy, three_modes)
+    for seed in SEEDS:
+        population = tempered_population(posterior, seed, particles=2000)
+        state = first_state(posterior, population, 64, seed, 0)
+        moves = component_moves(posterior, frozen_proposal(posterior, population))
+        block, _ = advance(posterior, state, 1000, seconds=1e9, moves=moves)
+        kept = block.values[100:]
+        index = np.square(kept[:, :, None] - CENTRES).sum(axis=-1).argmin(axis=-1)
+        census = count_modes("modes", index[None], ("0", "1", "2"))
+        before = shares(population.coords)
+        # Descendants of one prior draw share a mode: the masses are about as uncertain as ln Z.
+        error = np.sqrt(before * (1.0 - before)) * population.error_log_evidence
+        for mode in census.modes:
+            k = int(mode.label)
+            assert abs(mode.mass - before[k]) < 4 * np.hypot(mode.error, error[k]), (seed, mode.label)
+            assert mode.mass == pytest.approx(WEIGHTS[k], abs=0.05)
+
+
+@pytest.mark.slow
+def test_a_funnel_that_is_too_deep_is_not_converged(toy, tmp_path):
+    """Five dimensions, widths from 1/10 to 10 in a box of 120: few particles find the neck."""
+    known = funnel(5, 0.75, 60.0)
+    posterior = box(toy, known.function, known.dim, known.half)
+    chain = sampled(toy, tmp_path, posterior, 1500, seed=SEEDS[0])
+    far = distances(known, chain.values[300:].reshape(-1, 5))
+    assert max(far.values()) > 0.1
+    assert not chain.verdict.converged
