@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".pdf", ".svg")
 LEVELS = (0.68, 0.95)  # probability inside each two-dimensional contour
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe & Ito, colour-blind safe
-PANEL, GAP, LEFT, RIGHT = 2.0, 0.05, 1.0, 0.4  # inches; the gap between panels in their widths
 KERNEL = 300  # effective samples per smoothing kernel: a noise of 6 % of the density
 WIDTHS = (1.5, 6.0)  # of that kernel in bins: no beads along a narrow band, no feature washed out
 MOST = 200_000  # samples drawn per chain; more do not change the picture
@@ -64,6 +63,7 @@ def draw_corner(
         If a quantity is unknown or constant, the chains have no parameter in common, or a file of emcee was
         opened without names.
     """
+    import corner
     import matplotlib.pyplot as plt
 
     axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
@@ -72,16 +72,33 @@ def draw_corner(
         if axis.scale == "log" and min(samples[i].min() for samples in drawn) <= 0.0:
             axes[i] = replace(axis, scale="linear")  # another chain has no such prior
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
+    figure: Figure | None = None
     with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
-        figure, panels = _grid(axes, ranges)
         for chain, samples, colour in zip(chains, drawn, _cycle(len(chains)), strict=True):
+            figure = corner.corner(
+                np.column_stack(samples),
+                bins=bins,
+                range=ranges,
+                axes_scale=[axis.scale for axis in axes],
+                labels=[axis.caption(*span) for axis, span in zip(axes, ranges, strict=True)],
+                color=colour,
+                weights=np.full(len(samples[0]), 1.0 / len(samples[0])),
+                plot_datapoints=False,
+                plot_density=False,
+                plot_contours=False,
+                hist_kwargs={"linewidth": 1.4},
+                label_kwargs={"fontsize": 12},
+                fig=figure,
+            )
+            assert figure is not None
+            panels = _panels(figure, len(axes))
             alpha = 0.85 if len(chains) == 1 else 0.6
-            for i, axis in enumerate(axes):
-                _histogram(panels[i, i], samples[i], ranges[i], axis.scale, bins, colour)
+            for i in range(len(axes)):
                 for j in range(i):
                     pair = [(samples[k], ranges[k], axes[k].scale) for k in (j, i)]
                     _contours(panels[i, j], pair, 2 * bins, _independent(chain), colour, alpha)
             _mark_best(panels, chain, axes, ranges, colour)
+        assert figure is not None
         if titles and chains[0].verdict.converged:  # an interval of anything else would be none
             _write_medians(_panels(figure, len(axes)), chains[0], axes, discard, thin)
         _finish(figure, chains, axes, ranges, labels)
@@ -173,49 +190,6 @@ def _range(samples: Sequence[Array], axis: Axis, chain: Chain) -> tuple[float, f
     return (math.exp(low), math.exp(high)) if log else (low, high)
 
 
-def _grid(axes: Sequence[Axis], ranges: Sequence[tuple[float, float]]) -> tuple[Figure, Panels]:
-    """Return a figure with a panel for each pair, its labels and scales set."""
-    import matplotlib.pyplot as plt
-
-    size = len(axes)
-    inside = PANEL * (size + GAP * (size - 1))
-    whole = LEFT + inside + RIGHT
-    figure, made = plt.subplots(size, size, figsize=(whole, whole), squeeze=False)
-    figure.subplots_adjust(
-        left=LEFT / whole, bottom=LEFT / whole, right=1 - RIGHT / whole, top=1 - RIGHT / whole,
-        wspace=GAP, hspace=GAP,
-    )  # fmt: skip
-    panels: Panels = made
-    captions = [axis.caption(*span) for axis, span in zip(axes, ranges, strict=True)]
-    for i in range(size):
-        panels[i, i].set_yticks([])
-        for j in range(i + 1):
-            panels[i, j].set_xscale(axes[j].scale)
-            if i != j:
-                panels[i, j].set_yscale(axes[i].scale)
-            if i == size - 1:
-                panels[i, j].set_xlabel(captions[j], fontsize=12)
-                panels[i, j].xaxis.set_label_coords(0.5, -0.3)
-                panels[i, j].tick_params(axis="x", labelrotation=45)
-            if j == 0 and i:
-                panels[i, j].set_ylabel(captions[i], fontsize=12)
-                panels[i, j].yaxis.set_label_coords(-0.3, 0.5)
-                panels[i, j].tick_params(axis="y", labelrotation=45)
-        for j in range(i + 1, size):
-            panels[i, j].set_axis_off()
-    return figure, panels
-
-
-def _histogram(
-    panel: Any, samples: Array, span: tuple[float, float], scale: str, bins: int, colour: str
-) -> None:
-    edges = _edges(span, scale, bins)
-    heights = np.histogram(samples, edges)[0] / len(samples)
-    panel.stairs(heights, edges, color=colour, linewidth=1.4)
-    highest = panel.get_ylim()[1] if len(panel.patches) > 1 else 0.0  # of the chain before
-    panel.set_ylim(0.0, max(highest, 1.1 * float(heights.max())))
-
-
 def _panels(figure: Figure, size: int) -> Panels:
     panels: Panels = np.array(figure.axes[: size * size]).reshape(size, size)
     return panels
@@ -241,6 +215,7 @@ def _contours(
     not noise; smoothing widens narrow features, therefore the levels are those at which the contours hold
     the stated share of the samples themselves.
     """
+    import corner
     from scipy.ndimage import gaussian_filter
 
     edges = [_edges(span, scale, bins) for _, span, scale in pair]
@@ -250,28 +225,28 @@ def _contours(
     smooth = gaussian_filter(counts, width)
     order = np.argsort(smooth, axis=None)[::-1]
     held = np.cumsum(counts.ravel()[order]) / counts.sum()
-    density = smooth.ravel()[order]
-    inner, outer = (float(density[min(np.searchsorted(held, level), held.size - 1)]) for level in LEVELS)
-    top = float(density[0])
-    if not 0.0 < outer < inner < top:  # all in one cell: nothing to draw a contour around
+    mass = np.cumsum(smooth.ravel()[order]) / smooth.sum()
+    levels = [float(mass[min(np.searchsorted(held, level), held.size - 1)]) for level in LEVELS]
+    if levels[0] >= levels[1]:  # all in one cell: nothing to draw a contour around
         return
-    # Two more rings of cells close the contours beyond the frame.
-    grid = np.pad(np.pad(smooth, 1, mode="edge"), 1).T
-    places = [_centres(each, scale) for each, (_, _, scale) in zip(edges, pair, strict=True)]
-    panel.contourf(
-        *places, grid, [outer, inner, top * (1.0 + 1e-4)], colors=_shades(colour)[1:], alpha=alpha,
-        antialiased=True,
-    )  # fmt: skip
-    panel.contour(*places, grid, [outer, inner], colors=[colour], linewidths=1.0)
-
-
-def _centres(edges: Array, scale: str) -> Array:
-    """Return the middles of bins, and of two more on each side."""
-    x = np.log(edges) if scale == "log" else edges
-    middle, width = 0.5 * (x[1:] + x[:-1]), x[1] - x[0]
-    first, last = middle[0] - width * np.array([2, 1]), middle[-1] + width * np.array([1, 2])
-    found: Array = np.concatenate([first, middle, last])
-    return np.exp(found) if scale == "log" else found
+    corner.hist2d(
+        *(samples for samples, _, _ in pair),
+        ax=panel,
+        bins=bins,
+        range=[span for _, span, _ in pair],
+        axes_scale=[scale for _, _, scale in pair],
+        levels=levels,
+        smooth=width,
+        color=colour,
+        quiet=True,
+        plot_datapoints=False,
+        plot_density=False,
+        no_fill_contours=True,
+        fill_contours=True,
+        contourf_kwargs={"colors": _shades(colour), "alpha": alpha, "antialiased": True},
+        contour_kwargs={"linewidths": 1.0},
+        new_fig=False,
+    )
 
 
 def _edges(span: tuple[float, float], scale: str, bins: int) -> Array:
