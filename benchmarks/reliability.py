@@ -128,27 +128,32 @@ def kill_after(fit: Fit, path: Path, steps: int, seconds: float) -> tuple[int, b
 
 
 def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
-    """Kill workers of a run at random times, one after the other; the run must not notice."""
+    """Kill workers of a run at random times from its first step on; the run must not notice."""
     draw = random.Random(seed)
     done = runs = wrong = 0
     while done < kills:
         path = folder / f"{engine}{runs}.h5"
-        over = threading.Event()
+        going, over = threading.Event(), threading.Event()
 
-        def kill(over: threading.Event = over) -> None:
+        def kill(going: threading.Event = going, over: threading.Event = over) -> None:
             nonlocal done
-            while not over.wait(draw.uniform(0.5, 4.0)):
+            going.wait()
+            while not over.wait(draw.uniform(0.1, 2.0)):
                 if (found := workers()) and done < kills:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(draw.choice(found), signal.SIGKILL)
                         done += 1
 
+        def see(progress: Progress, going: threading.Event = going) -> None:
+            going.set()
+
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2)
+            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2, progress=see)
         finally:
             over.set()
+            going.set()
             killer.join()
         runs += 1
         wrong += samples(path) != reference.whole
@@ -456,7 +461,7 @@ def campaign(size: float, seed: int = 1, only: str = "", keep: Path | None = Non
             place.mkdir()
         short, middle, long, several = places
         few, some, many = Reference(fit, short, 16), Reference(fit, middle, 48), Reference(fit, long, 200)
-        three = Reference(fit.with_ensembles(3), several, 1500)
+        three = Reference(fit.with_ensembles(3), several, 400)
         found: Numbers = {}
         parts: dict[str, Callable[[], Numbers]] = {
             "random_kills": lambda: random_kills(some, middle, round(300 * size), seed),

@@ -136,7 +136,7 @@ class Dask:
         patient = dask.config.set({"distributed.comm.timeouts.connect": f"{WORKERS:.0f}s"})
         with patient, one_thread(), unheard(signal.SIGINT):
             self.cluster = self.dask.LocalCluster(
-                n_workers=self.workers or cores(), threads_per_worker=1, dashboard_address=None,
+                n_workers=self.workers or cores(), threads_per_worker=1, dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
             )  # fmt: skip
             self.client = self.dask.Client(self.cluster, timeout=WORKERS)
