@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,29 +70,18 @@ class Drawing:
     figure: Figure
     dense: bool = False
 
-    @cached_property
-    def inches(self) -> Any:
-        """What of the figure is drawn, in inches; found once, because it costs as much as drawing."""
-        import matplotlib as mpl
-
-        with mpl.rc_context(STYLE):
-            self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")  # it is laid out now
-        box = self.figure.get_tightbbox(self.figure.canvas.get_renderer())  # type: ignore[attr-defined]
-        return box.padded(0.1)
-
     def image(self) -> tuple[bytes, str]:
         """Return the figure as SVG, or as PNG if it is dense, with its media type."""
         import matplotlib as mpl
 
         buffer = BytesIO()
         width = self.figure.get_size_inches()[0]
-        box = self.inches
         with mpl.rc_context(STYLE):
             if self.dense:
-                self.figure.savefig(buffer, format="png", dpi=min(150.0, PIXELS / width), bbox_inches=box)
+                self.figure.savefig(buffer, format="png", dpi=min(150.0, PIXELS / width))
             else:
-                self.figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches=box)
+                self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        self.figure.set_layout_engine("none")  # it is laid out now, for the next format too
         return buffer.getvalue(), "image/png" if self.dense else "image/svg+xml"
 
 

@@ -200,7 +200,7 @@ def write_pdf(title: str, figures: Sequence[Figured], output: Path) -> None:
         with PdfPages(temporary, metadata=about) as pages:
             for each in figures:
                 if not isinstance(each, str):
-                    pages.savefig(each[0].figure, bbox_inches=each[0].inches)
+                    pages.savefig(each[0].figure)
 
 
 def check_outputs(chain: Path, output: Path, pdf: Path | None, *, overwrite: bool) -> None:

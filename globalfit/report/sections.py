@@ -165,7 +165,7 @@ def accounts(found: Ledger | None) -> Node:
         return made
     add(made, element("p", element("strong", "At the best sample: "), f"{found.answer}."))
     for block in blocks(found):
-        if block.title in ELSEWHERE:
+        if block.title in ELSEWHERE or (block.title == "parameters" and not found.converged):
             continue
         if block.columns:
             if block.rows:

@@ -119,6 +119,12 @@ def test_page_of_a_beam_fit(beam_page):
     assert len(read.all("img")) == 5
     assert "NOT CONVERGED" in read.words
     assert "Not drawn" not in read.words
+    assert {"ledger", "pulls-figure"} <= read.ids
+    for word in ("At the best sample: ", "anomalies explained at once", "Experiments of the fit", "Price: "):
+        assert word.strip() in read.words
+    assert "profile likelihood" in next(
+        each["alt"] for each in read.all("img") if each["alt"].startswith("one panel")
+    )
     assert read.words.index("NOT CONVERGED") < read.words.index("Fit, data and citations", 400)
     assert "(portal" not in read.words
 
