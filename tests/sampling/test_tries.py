@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from globalfit.posterior import Posterior
 from globalfit.priors.shapes import Uniform
 from globalfit.sampling.blocks import blocks
+from globalfit.sampling.engines.work import Task, carry_out
 from globalfit.sampling.mixture import FREEDOM, HALO, SPAN, Mixture, fit_mixture, follow
 from globalfit.sampling.trial import Cloud
 from globalfit.sampling.tries import Source, attempt, source
@@ -122,3 +124,21 @@ def test_rounds_of_refinement_cover_what_a_fit_leaves_out():
     refined = stay(follow(x, log_density, np.random.default_rng(0), 4))
     assert refined < 0.7 * plain
     assert refined < 3.0
+
+
+def test_threads_of_linear_algebra_change_no_bit(toy):
+    """A product of matrices may have other last bits with two threads than with one, as workers have."""
+
+    def bent(x):
+        return -0.5 * np.square(x).sum(axis=1) - 2.0 * np.square(x[:, 1] - x[:, 0] ** 2)
+
+    posterior = toy.posterior([Uniform(-5.0, 5.0)] * 7, bent)
+    fit = toy.fit(posterior, start="tempered", particles=2000, walkers=256)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            begun = carry_out(fit, 1, Task(0, None, 0, 1e9)).after
+            found.append((begun, carry_out(fit, 1, Task(0, begun, 2, 1e9)).block))
+    (one, block), (two, other) = found
+    assert one.origin.proposal == two.origin.proposal
+    np.testing.assert_array_equal(block.coords, other.coords)

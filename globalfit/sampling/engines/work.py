@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from globalfit.errors import GlobalfitError, SamplingError
 from globalfit.identity import versions
@@ -102,7 +103,16 @@ class Refusal:
 
 
 def carry_out(fit: Fit, seed: int, task: Task, stop: Callable[[], bool] = lambda: False) -> Outcome:
-    """Return what becomes of a task."""
+    """Return what becomes of a task.
+
+    With one thread of linear algebra, as in every worker: how a product of matrices is shared between threads
+    changes its last bits.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return _carried_out(fit, seed, task, stop)
+
+
+def _carried_out(fit: Fit, seed: int, task: Task, stop: Callable[[], bool]) -> Outcome:
     before, posterior = task.before, fit.posterior
     if not isinstance(before, State):
         after = begin(posterior, fit.sampler, seed, task.ensemble, before, stop=stop, seconds=task.seconds)
