@@ -55,6 +55,7 @@ def main() -> None:
             "routes": {each.name: each.route for each in found},
             "pareto_k": {each.name: round(each.k, 2) for each in found},
         }
+        print(engine, figures[engine], flush=True)
         if "agreement" not in figures:
             figures["agreement"] = agreement(draws, made, found, options.particles)
     write("leave_one_out", figures)

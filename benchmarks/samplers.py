@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import logging
 import math
 import tempfile
@@ -32,7 +33,7 @@ from typing import Any, cast
 
 import emcee
 import numpy as np
-from machine import write
+from machine import RESULTS, write
 from scipy.special import ndtr
 
 from globalfit.arrays import Array
@@ -213,7 +214,7 @@ def stock_emcee(target: Target, seed: int) -> Outcome:
         state = sampler.run_mcmc(state, min(steps, MOST) - sampler.iteration)
         now = sampler.get_autocorr_time(tol=0)
         settled = bool((sampler.iteration > 50 * now).all() and (np.abs(now - tau) < 0.01 * now).all())
-        steps, tau = math.ceil(1.1 * sampler.iteration), now
+        steps, tau = math.ceil(1.3 * sampler.iteration), now
     chain = sampler.get_chain(discard=int(2 * tau.max()), flat=True)
     says = "50 tau" if settled else f"not done: {sampler.iteration / tau.max():.0f} tau"
     says += f" after {sampler.iteration} steps"
@@ -304,22 +305,24 @@ def measure(target: Target, sampler: str, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure and write ``results/samplers.json``."""
+    """Measure and write ``results/samplers.json``, where other targets and samplers are kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
     given = parser.parse_args()
-    figures: dict[str, Any] = {"seeds": given.seeds, "targets": {}}
+    kept = RESULTS / "samplers.json"
+    found = json.loads(kept.read_text(encoding="utf-8"))["targets"] if kept.exists() else {}
     for name in given.targets:
-        rows: dict[str, Any] = {sampler: [] for sampler in given.samplers}
+        rows = found.setdefault(name, {"samplers": {}})["samplers"]
+        rows |= {sampler: [] for sampler in given.samplers}
         for seed in given.seeds:
             target = TARGETS[name](seed)
+            found[name]["ln_z"] = round(target.log_evidence, 4)
             for sampler in given.samplers:
                 rows[sampler].append(measure(target, sampler, seed))
                 print(name, sampler, rows[sampler][-1], flush=True)
-        figures["targets"][name] = {"ln_z": round(target.log_evidence, 4), "samplers": rows}
-    write("samplers", figures)
+    write("samplers", {"targets": found})
 
 
 if __name__ == "__main__":

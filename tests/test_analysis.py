@@ -17,6 +17,8 @@ import globalfit.analysis.parts as parts_module
 from globalfit.analysis.draws import Draws, of_fit
 from globalfit.analysis.leave_one_out import REWEIGHTED, SAMPLED, WANTED, leave_one_out
 from globalfit.analysis.pareto import generalised_pareto, quantiles, smoothed_weights
+from globalfit.analysis.parts import sample_parts
+from globalfit.analysis.pieces import joined, pieces
 from globalfit.analysis.rebuilt import with_experiment
 from globalfit.analysis.reweight import read_stub, reweight
 from globalfit.analysis.tension import tension, tensions
@@ -311,6 +313,45 @@ def test_leave_one_out_of_a_chain(chain):
     low, _, high = found["bs-to-mumu"]["intervals"]["c_muon"]
     rest = found["muon-g2"]["intervals"]["c_muon"]
     assert high - low > rest[2] - rest[0]
+
+
+def test_runs_side_by_side_give_the_same_bits(chain, monkeypatch):
+    fit = load_fit(chain.parent / "fit.toml")
+    wanted = [("muon-g2",), ("bs-to-mumu",)]
+    alone = sample_parts(fit, wanted, particles=300, workers=1)
+    monkeypatch.setattr(parts_module, "SHORT", 0.0)
+    together = sample_parts(fit, wanted, particles=300, workers=2)
+    for kept in wanted:
+        np.testing.assert_array_equal(together[kept].values["m_phi"], alone[kept].values["m_phi"])
+        assert together[kept].log_evidence == alone[kept].log_evidence
+
+
+def test_data_that_change_are_kept_reweighted_or_sampled(plane_fit, monkeypatch):
+    """Component by component, and the result is the closed form by every route."""
+    fit, _ = plane_fit
+    used = dict.fromkeys(MEASURED, "old")
+    before = pieces(fit, used, [], 1, 2000)
+    assert [each.route for each in before] == ["sampled", "sampled"]
+    for name, row, route in (
+        ("c", ((0.3, 1.0, 0.0), 1.5, 2.5), "reweighted"),  # a weak measurement, moved
+        ("a", ((1.0, 0.0, 0.0), 2.3, 0.1), "sampled"),  # a strong one, moved away
+    ):
+        monkeypatch.setitem(MEASURED, name, row)
+        likelihoods = dict(fit.posterior.likelihoods)
+        likelihoods[name] = type(likelihoods[name])(*row[1:])
+        posterior = Posterior(fit.posterior.space, fit.posterior.model, list(likelihoods.values()))
+        fit = SimpleNamespace(posterior=posterior, recipe=None)
+        used = used | {name: "new"}
+        before = pieces(fit, used, before, 1, 2000)
+        assert [each.route.partition(" ")[0] for each in before] == [route, "kept"]
+        draws = joined(fit, used, before)
+        mean, covariance, log_z = plane(MEASURED)
+        assert draws.log_evidence == pytest.approx(log_z, abs=0.3)
+        assert draws.log_likelihood.argmax() == 0
+        for i, each in enumerate("xyz"):
+            error = math.sqrt(covariance[i, i])
+            assert draws.values[each].mean() == pytest.approx(mean[i], abs=0.15 * error)
+            assert draws.values[each].std() == pytest.approx(error, rel=0.12)
 
 
 def test_tension_of_a_chain(chain):

@@ -111,10 +111,10 @@ def marginals(chain: Chain, discard: int, *, converged: bool, fit: Fit | None = 
     """
     best = chain.best()
     lines = {name: _line(chain, name, discard) for name in chain.names}
-    ratios, label = _profiles(chain, fit, {name: each.bins for name, each in lines.items()}, discard)
+    ratios, label = _profiles(chain, fit, lines, discard)
 
     def draw(panel: Axes, name: str) -> None:
-        axis, samples, span, places, edges, _ = lines[name]
+        axis, samples, span, places, edges = lines[name]
         counts = np.histogram(places, edges)[0] / (len(samples) * (edges[1] - edges[0]))
         highest = float(counts.max()) or 1.0
         centres = _back(axis, 0.5 * (edges[1:] + edges[:-1]))
@@ -314,14 +314,17 @@ def _grid(
 
 
 class Line(NamedTuple):
-    """A parameter along its axis: samples, their places and bins (n,), and the bins' edges."""
+    """A parameter along its axis: samples and their places (n,), and the bins' edges."""
 
     axis: Axis
     samples: Array
     span: tuple[float, float]
     places: Array
     edges: Array
-    bins: NDArray[np.intp]
+
+    def bins(self, values: Array) -> NDArray[np.intp]:
+        """Return the bins of physical values, those beyond the ends in the outermost."""
+        return np.clip(np.digitize(_unit(self.axis, values), self.edges) - 1, 0, BINS - 1)
 
 
 def _line(chain: Chain, name: str, discard: int) -> Line:
@@ -330,24 +333,23 @@ def _line(chain: Chain, name: str, discard: int) -> Line:
     span = _span(chain, axis, samples)
     places = _unit(axis, samples)
     low, high = _unit(axis, np.array(span)).tolist()
-    edges = np.linspace(low, high, BINS + 1)
-    bins = np.clip(np.digitize(places, edges) - 1, 0, BINS - 1)
-    return Line(axis, samples, span, places, edges, bins)
+    return Line(axis, samples, span, places, np.linspace(low, high, BINS + 1))
 
 
 def _profiles(
-    chain: Chain, fit: Fit | None, bins: Mapping[str, NDArray[np.intp]], discard: int
+    chain: Chain, fit: Fit | None, lines: Mapping[str, Line], discard: int
 ) -> tuple[dict[str, Array], str]:
     """Return the likelihood in bins of each parameter over its maximum, and what to call it."""
     if fit is not None:
-        found = profiles(chain, fit, bins, BINS, discard=discard)
+        where = {name: each.bins for name, each in lines.items()}
+        found = profiles(chain, fit, where, BINS, discard=discard)
         return {name: np.exp(each) for name, each in found.items()}, "profile likelihood"
     total = _sum_of_likelihoods(chain, discard)
     ratios: dict[str, Array] = {}
     if total is not None:
-        for name, at in bins.items():
+        for name, line in lines.items():
             ratios[name] = np.zeros(BINS)
-            np.maximum.at(ratios[name], at, np.exp(total - total.max()))
+            np.maximum.at(ratios[name], line.bins(line.samples), np.exp(total - total.max()))
     return ratios, "highest likelihood of a sample"
 
 

@@ -7,7 +7,8 @@ not wait for a sample in which the others are at theirs as well. What this gives
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,14 @@ from globalfit.inference.target import Target
 from globalfit.posterior import Posterior
 
 ROUNDS = 60  # of improvement; more change little
+PASSES = 3  # in which the rounds come; between them what was found for one parameter serves the others
 NEAR = 4  # bins in which a point looks for partners
-Bins = Mapping[str, NDArray[np.intp]]
+Index: TypeAlias = NDArray[np.intp]
+Where: TypeAlias = Mapping[str, Callable[[Array], Index]]
 
 
 def profiles(
-    chain: Chain, fit: Fit, bins: Bins, count: int, *, discard: int, rounds: int = ROUNDS, seed: int = 1
+    chain: Chain, fit: Fit, where: Where, count: int, *, discard: int, rounds: int = ROUNDS, seed: int = 1
 ) -> dict[str, Array]:
     """Return the change of ln L from its maximum in bins of each parameter, all others being free.
 
@@ -36,8 +39,8 @@ def profiles(
     chain : Chain
     fit : Fit
         That it was sampled from.
-    bins : mapping of str to (n,)
-        The bin of each sample of ``chain.get(name, discard=discard, thin=chain.stride)``, by parameter.
+    where : mapping of str to callable
+        By parameter: the bins (n,) of physical values (n,).
     count : int
         Number of bins.
     discard : int
@@ -56,7 +59,7 @@ def profiles(
     for part in parts(posterior):
         kept = [posterior.likelihoods[name] for name in part.likelihoods]
         target = Target(Posterior(posterior.space, posterior.model, kept, posterior.constraints))
-        found.update(_of_part(chain, part, target, bins, count, discard, middle, rounds, rng))
+        found.update(_of_part(chain, part, target, where, count, discard, middle, rounds, rng))
     return found
 
 
@@ -64,7 +67,7 @@ def _of_part(
     chain: Chain,
     part: Part,
     target: Target,
-    bins: Bins,
+    where: Where,
     count: int,
     discard: int,
     middle: Array,
@@ -72,49 +75,54 @@ def _of_part(
     rng: np.random.Generator,
 ) -> dict[str, Array]:
     names = list(target.posterior.space.names)
-    columns = [names.index(name) for name in part.parameters]
+    columns = np.array([names.index(name) for name in part.parameters])
     values = np.column_stack(
         [chain.get(name, discard=discard, thin=chain.stride) for name in part.parameters]
     )
     total = np.zeros(len(values))
     for name in part.likelihoods:
         total += chain.get(f"ll_{name}", discard=discard, thin=chain.stride)
-    rows, fixed, places = [], [], []
+    rows, own, places = _highest(part, values, total, where)
+    start = np.tile(middle, (len(rows), 1))
+    start[:, columns] = values[rows]
+    y = target.place(start)
+    value = target(y)
+    for _ in range(PASSES):
+        _improve(target, y, value, columns[own], columns, rounds // PASSES, rng)
+        rows, own, places = _highest(part, target.physical(y)[:, columns], value, where)
+        y, value = y[rows], value[rows]
+    found, top = {}, float(value.max())
     for k, name in enumerate(part.parameters):
-        order = np.lexsort((total, bins[name]))  # by bin, the highest last
-        last = np.flatnonzero(np.append(np.diff(bins[name][order]) != 0, True))
-        rows.append(order[last])
-        fixed.append(np.full(len(last), k))
-        places.append(bins[name][order[last]])
-    start = np.tile(middle, (sum(map(len, rows)), 1))
-    start[:, columns] = values[np.concatenate(rows)]
-    y, own = target.place(start), np.array(columns)[np.concatenate(fixed)]
-    value = _improved(target, y, own, np.array(columns), rounds, rng)
-    found, at = {}, 0
-    top = float(value.max())
-    for name, where in zip(part.parameters, places, strict=True):
-        line = np.full(count, -np.inf)
-        line[where] = value[at : at + len(where)] - top
-        found[name], at = line, at + len(where)
+        found[name] = np.full(count, -np.inf)
+        found[name][places[own == k]] = value[own == k] - top
     return found
 
 
-def _improved(
-    target: Target,
-    y: Array,
-    own: NDArray[np.intp],
-    free: NDArray[np.intp],
-    rounds: int,
-    rng: np.random.Generator,
-) -> Array:
-    """Return the target at y (n, dim), improved with parameter `own` (n,) of each row kept; changes y.
+def _highest(part: Part, values: Array, total: Array, where: Where) -> tuple[Index, Index, Index]:
+    """Return the highest of some points in each bin of each parameter: row, parameter, bin."""
+    rows, own, places = [], [], []
+    for k, name in enumerate(part.parameters):
+        bins = where[name](values[:, k])
+        order = np.lexsort((total, bins))  # by bin, the highest last
+        last = order[np.flatnonzero(np.append(np.diff(bins[order]) != 0, True))]
+        rows.append(last)
+        own.append(np.full(len(last), k))
+        places.append(bins[last])
+    return np.concatenate(rows), np.concatenate(own), np.concatenate(places)
+
+
+def _improve(
+    target: Target, y: Array, value: Array, own: Index, free: Index, rounds: int, rng: np.random.Generator
+) -> None:
+    """Improve the target's `value` at y (n, dim), in place, with parameter `own` (n,) of each row kept.
 
     Rows of one parameter stand together, bin after bin. A row tries the place of a neighbour, or a step along
     the difference of two of them.
     """
-    value, every = target(y), np.arange(len(y))
-    first = _first(own)
-    length = np.bincount(own, minlength=y.shape[1])[own]
+    every = np.arange(len(y))
+    begins = np.flatnonzero(np.append(True, np.diff(own) != 0))
+    sizes = np.diff(np.append(begins, len(own)))
+    first, length = np.repeat(begins, sizes), np.repeat(sizes, sizes)
     for _ in range(rounds):
         one, two, three = (
             first + np.clip(every - first + rng.integers(-NEAR, NEAR + 1, len(y)), 0, length - 1)
@@ -129,10 +137,3 @@ def _improved(
         new = target(trial)
         better = new > value
         y[better], value[better] = trial[better], new[better]
-    return value
-
-
-def _first(own: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the first row of the run that each row stands in."""
-    begins = np.flatnonzero(np.append(True, np.diff(own) != 0))
-    return np.repeat(begins, np.diff(np.append(begins, len(own))))

@@ -50,8 +50,8 @@ def print_elsewhere(console: Console, found: Elsewhere, *, converged: bool) -> N
     from rich.markup import escape
 
     line = (
-        f"{found.experiment}: photons above {found.above:g} MeV, efficiency one, {found.exposure:.3g} "
-        f"protons on target: {found.best:.4g} events at the best sample"
+        f"{found.experiment}: photons above {found.above:g} MeV, efficiency one, "
+        f"{found.exposure:.3g} protons on target: {found.best:.4g} events at the best sample"
     )
     if converged:
         median, inner, outer = _intervals(found.quantiles)
