@@ -35,10 +35,7 @@ import signal
 import time
 from pathlib import Path
 
-from globalfit.sampling import stages
-
 HERE = Path(__file__).parent
-stages.PARTICLES = int(os.environ["GLOBALFIT_TEST_PARTICLES"])
 
 
 class Loose:
@@ -61,7 +58,7 @@ class = "loose.py:Loose"
 walkers = 8
 seed = {seed}
 ensembles = {ensembles}
-start = "tempered"
+particles = 300
 """
 
 
@@ -74,9 +71,7 @@ def loose_fit(folder, body="pass", seed=5, ensembles=3):
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Populations small enough for a start in no time, in workers too; a stage is a piece of work."""
-    monkeypatch.setattr("globalfit.sampling.stages.PARTICLES", 300)
-    monkeypatch.setenv("GLOBALFIT_TEST_PARTICLES", "300")
+    """A stage is a piece of work."""
     monkeypatch.setattr(Serial, "seconds", 0.0)
 
 
