@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,9 @@ def _twice(dark: DarkSector) -> DarkSector:
 
         return replace(state, threshold=twice(state.threshold), width=width)
 
-    arrays = {name: twice(values) for name, values in vars(dark).items() if isinstance(values, np.ndarray)}
+    arrays: dict[str, Any] = {
+        name: twice(values) for name, values in vars(dark).items() if isinstance(values, np.ndarray)
+    }
     return replace(
         dark,
         **arrays,
