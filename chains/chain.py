@@ -254,6 +254,9 @@ class Chain:
         """Judge the chain with `discard` steps left out; by default their number is chosen from the chain."""
         if discard is not None:
             self._refuse_discard(discard)
+            judged: Verdict | None = self.__dict__.get("verdict")
+            if judged is not None and judged.discard == discard:
+                return judged
         from globalfit.chains.diagnostics import judge
 
         return judge(self, discard)
