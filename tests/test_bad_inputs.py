@@ -20,7 +20,7 @@ from globalfit.chains import Chain
 from globalfit.chains.room import bytes_needed
 from globalfit.errors import ChainError
 from globalfit.fitfile import load_fit
-from globalfit.sampling.engines.processes import THREADS, one_thread
+from globalfit.sampling.engines.worker import THREADS, one_thread
 
 HERE = Path(__file__).parent
 

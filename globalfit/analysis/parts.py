@@ -18,7 +18,7 @@ from globalfit.analysis.draws import Draws, of_fit
 from globalfit.fit import Fit, Recipe
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import blocks
-from globalfit.sampling.engines.processes import _begin_worker, one_thread
+from globalfit.sampling.engines.worker import follow_parent, one_thread
 
 Names: TypeAlias = tuple[str, ...]
 Show: TypeAlias = Callable[[str, int, int], None]
@@ -98,7 +98,7 @@ def sample_parts(
             progress(SAMPLING, len(found), len(left))
         return found
     context = multiprocessing.get_context("spawn")
-    with one_thread(), ProcessPoolExecutor(count, context, _begin_worker) as pool:
+    with one_thread(), ProcessPoolExecutor(count, context, follow_parent) as pool:
         runs = {pool.submit(_sample, fit.recipe, kept, seed, particles): kept for kept in left}
         try:
             for done in as_completed(runs):

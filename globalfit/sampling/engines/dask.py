@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from globalfit.errors import SamplingError
-from globalfit.sampling.engines.processes import one_thread
 from globalfit.sampling.engines.work import (
     Failure,
     Outcome,
@@ -27,6 +26,7 @@ from globalfit.sampling.engines.work import (
     carry_out_elsewhere,
     sendable,
 )
+from globalfit.sampling.engines.worker import one_thread
 from globalfit.sampling.signals import unheard
 
 if TYPE_CHECKING:

@@ -1,53 +1,65 @@
 """Worker processes on this machine; each puts the fit together for itself and does a block at a time.
 
-Every worker is a pool of one: if it dies its pool is broken, is built anew, and its block is done again. Only
-the process that runs the fit handles signals and writes; the workers end with it, however it ends.
+Every worker has a pipe of its own. If it dies, at whatever moment, the pipe ends: another takes its place, and
+does its block again. What the dead one said last is dropped with the pipe, so that nothing is taken twice.
+Only the process that runs the fit handles signals and writes; the workers end with it, however it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
-from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, TypeAlias
+from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
 
 from globalfit.errors import SamplingError
-from globalfit.sampling.engines.work import (
-    Failure,
-    Outcome,
-    Refusal,
-    Say,
-    Spec,
-    Task,
-    carry_out_elsewhere,
-    sendable,
-)
+from globalfit.sampling.engines.work import Failure, Outcome, Refusal, Say, Spec, Task, sendable
+from globalfit.sampling.engines.worker import READY, Answer, Crash, one_thread, serve
 from globalfit.sampling.signals import SIGNALS, unheard
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
 
-Answer: TypeAlias = Outcome | Failure | Refusal
-
 LOSSES = 10  # workers that may die one after the other without one block being done
 POLL = 0.1  # seconds between two looks at whether to stop
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process and this end of its pipe; until it is `ready` a task waits here, not in the pipe."""
+
+    process: SpawnProcess
+    pipe: Connection
+    ready: bool = False
+
+    @classmethod
+    def begun(cls) -> Worker:
+        """Begin one. The pipe it is begun through takes no more than a few kilobytes: no task goes there."""
+        resource_tracker.ensure_running()  # begun below, it would let signals through again
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=serve, args=(there,), name="globalfit worker")
+        with one_thread(), unheard(*SIGNALS), there:
+            process.start()
+        return cls(process, here)
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.pipe.close()
+        self.process.kill()
+        self.process.join()
 
 
 @dataclass(eq=False)
 class Seat:
     """The place of a worker."""
 
-    pool: ProcessPoolExecutor | None = None
-    processes: list[BaseProcess] = field(default_factory=list)
+    worker: Worker | None = None
     task: Task | None = None
 
 
@@ -70,7 +82,6 @@ class Processes:
         self.seats = [Seat() for _ in range(workers)]
         self.notice = notice
         self.tasks: list[Task] = []
-        self.done: queue.SimpleQueue[tuple[Seat, Future[Answer]]] = queue.SimpleQueue()
         self.losses = 0
 
     def use(self, fit: Fit, spec: Spec) -> None:
@@ -91,46 +102,61 @@ class Processes:
 
     def _give(self, seat: Seat, task: Task) -> None:
         seat.task = task
-        if seat.pool is None:
-            context = multiprocessing.get_context("spawn")
-            seat.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_worker)
-        before = multiprocessing.active_children()
-        with one_thread(), unheard(*SIGNALS):
-            try:
-                future = seat.pool.submit(carry_out_elsewhere, self.spec, task, "a worker process")
-            except BrokenProcessPool as error:  # it died while it was idle
-                future = Future()
-                future.set_exception(error)
-        seat.processes += [each for each in multiprocessing.active_children() if each not in before]
-        future.add_done_callback(lambda done: self.done.put((seat, done)))
+        if seat.worker is None:
+            seat.worker = Worker.begun()
+        elif seat.worker.ready:
+            self._send(seat.worker, task)
+
+    def _send(self, worker: Worker, task: Task) -> None:
+        with contextlib.suppress(OSError):  # it is dead, and `wait` sees the end of its pipe
+            worker.pipe.send((self.spec, task))
 
     def wait(self, stop: Callable[[], bool]) -> Outcome | None:
         """Return a finished task; a worker that died is replaced."""
         while True:
-            try:
-                seat, future = self.done.get(timeout=POLL)
-            except queue.Empty:
-                if stop():
-                    return None
-                continue
-            task, seat.task = seat.task, None
-            assert task is not None
-            try:
-                answer = future.result()
-            except BrokenProcessPool:
-                self._replace(seat, task)
-                continue
-            self._seat()
-            if isinstance(answer, Failure):
-                raise answer.error
-            if isinstance(answer, Refusal):
-                raise SamplingError(answer.worker, answer.why, "restart the run")
-            self.losses = 0
-            return answer
+            at_work = {seat.worker.pipe: seat for seat in self.seats if seat.worker and seat.task}
+            said = wait_for(list(at_work), timeout=POLL)
+            if not said and stop():
+                return None
+            for seat in (at_work[pipe] for pipe in at_work if pipe in said):
+                if (answer := self._heard(seat)) is not None:
+                    self.seats.sort(key=lambda each: each is seat)  # the others are heard before it
+                    self._seat()
+                    return self._outcome(answer)
+
+    def _heard(self, seat: Seat) -> Answer | None:
+        """Return what a worker answers, if it does: it may say that it is ready, or be dead."""
+        worker, task = seat.worker, seat.task
+        assert worker is not None
+        assert task is not None
+        try:
+            answer: Answer | str = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._replace(seat, task)
+            return None
+        worker.ready = True
+        if isinstance(answer, str):
+            assert answer == READY
+            self._send(worker, task)
+            return None
+        seat.task = None
+        return answer
+
+    def _outcome(self, answer: Answer) -> Outcome:
+        if isinstance(answer, Failure):
+            raise answer.error
+        if isinstance(answer, Refusal):
+            raise SamplingError(answer.worker, answer.why, "restart the run")
+        if isinstance(answer, Crash):
+            raise RuntimeError(f"in a worker process:\n{answer.trace}")
+        self.losses = 0
+        return answer
 
     def _replace(self, seat: Seat, task: Task) -> None:
         self.losses += 1
-        _end(seat)
+        assert seat.worker is not None
+        seat.worker.end()
+        seat.worker = None
         if self.losses > LOSSES:
             raise SamplingError(
                 "--engine processes",
@@ -149,46 +175,12 @@ class Processes:
     def close(self, *, at_once: bool) -> None:
         """Let the workers go; with `at_once`, whatever they do."""
         self.tasks.clear()
-        for seat in self.seats:
+        workers = [seat.worker for seat in self.seats if seat.worker is not None]
+        for worker in workers:
+            worker.pipe.close()  # it ends when it has done its block
+        for worker in workers:
             if at_once:
-                _end(seat)
-            elif seat.pool is not None:
-                seat.pool.shutdown(cancel_futures=True)
-            seat.pool, seat.task = None, None
-
-
-def _end(seat: Seat) -> None:
-    """End a worker, whatever it does."""
-    for process in seat.processes:
-        with contextlib.suppress(ValueError):  # reaped already
-            process.kill()
-    if seat.pool is not None:
-        seat.pool.shutdown(wait=True, cancel_futures=True)
-    seat.pool, seat.processes = None, []
-
-
-def _begin_worker() -> None:
-    """End when the process that runs the fit ends."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow(sentinel: int) -> None:
-        wait_for([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, args=(parent.sentinel,), daemon=True).start()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let processes that are begun here use one thread each: there are as many of them as cores."""
-    kept = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+                worker.end()
+            worker.process.join()
+        for seat in self.seats:
+            seat.worker, seat.task = None, None

@@ -1,0 +1,79 @@
+"""A worker process: it takes tasks from one end of a pipe, and ends with the process that runs the fit."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from typing import TypeAlias
+
+from globalfit.sampling.engines.work import Failure, Outcome, Refusal, carry_out_elsewhere
+
+READY = "ready"
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Crash:
+    """An error that no worker should make, as it was told there."""
+
+    trace: str
+
+
+Answer: TypeAlias = Outcome | Failure | Refusal | Crash
+
+
+def serve(pipe: Connection) -> None:
+    """Say that the worker is there; then answer each pair of spec and task, until the pipe is closed.
+
+    Parameters
+    ----------
+    pipe : Connection
+        This worker has its end alone, so that the other end hears of its death, even within an answer.
+    """
+    follow_parent()
+    os.set_inheritable(pipe.fileno(), False)  # no program begun by a likelihood keeps it open
+    os.register_at_fork(after_in_child=pipe.close)
+    with contextlib.suppress(EOFError, OSError):  # the other end is closed
+        pipe.send(READY)
+        while True:
+            spec, task = pipe.recv()
+            try:
+                pipe.send(carry_out_elsewhere(spec, task, "a worker process"))
+            except OSError:
+                raise
+            except Exception:  # none that the package knows; it need not bear being sent
+                pipe.send(Crash(traceback.format_exc()))
+
+
+def follow_parent() -> None:
+    """End this process when the one that began it ends, however it ends."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow(sentinel: int) -> None:
+        wait_for([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, args=(parent.sentinel,), daemon=True).start()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let processes that are begun here use one thread each: there are as many of them as cores."""
+    kept = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
