@@ -1,6 +1,6 @@
 """Worker processes on this machine; each puts the fit together for itself and does a block at a time.
 
-Every worker has a pipe of its own. If it dies, at whatever moment, the pipe ends: another takes its place, and
+Every worker has a pipe of its own. If it dies, at whatever moment, the pipe ends: another takes its place and
 does its block again. What the dead one said last is dropped with the pipe, so that nothing is taken twice.
 Only the process that runs the fit handles signals and writes; the workers end with it, however it ends.
 """

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from typing import TypeAlias
 
-from globalfit.sampling.engines.work import Failure, Outcome, Refusal, carry_out_elsewhere
+from globalfit.sampling.engines.work import Failure, Outcome, Refusal, Spec, Task, carry_out_elsewhere
 
 READY = "ready"
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -44,12 +44,14 @@ def serve(pipe: Connection) -> None:
         pipe.send(READY)
         while True:
             spec, task = pipe.recv()
-            try:
-                pipe.send(carry_out_elsewhere(spec, task, "a worker process"))
-            except OSError:
-                raise
-            except Exception:  # none that the package knows; it need not bear being sent
-                pipe.send(Crash(traceback.format_exc()))
+            pipe.send(_answer(spec, task))
+
+
+def _answer(spec: Spec, task: Task) -> Answer:
+    try:
+        return carry_out_elsewhere(spec, task, "a worker process")
+    except Exception:  # none that the package knows: it need not bear being sent
+        return Crash(traceback.format_exc())
 
 
 def follow_parent() -> None:
