@@ -44,9 +44,14 @@ class Channel:
     def masses(self) -> Array:
         """Nodes in the mass of X, MeV."""
         shares = 1.0 - np.array(_NEAR_THRESHOLD)
+        window = _WINDOWS.get((self.meson, self.lepton), np.zeros(0))
         low = MASSES_X[0.85 * shares[0] * self.threshold > MASSES_X]
         near = self.threshold * shares
-        return readonly(np.concatenate((low, near[near < HIGHEST_X * 1.05])))
+        beyond = int(np.searchsorted(near, 1.02 * HIGHEST_X)) + 1  # one node past the last mass
+        nodes = np.concatenate((low, near[:beyond]))
+        if window.size:  # not beside its own nodes
+            nodes = nodes[(nodes < 0.97 * window[0]) | (nodes > 1.03 * window[-1])]
+        return readonly(np.sort(np.concatenate((nodes, window))))
 
     def coordinate(self, m_x: Array) -> Array:
         """Return ln m/(threshold - m): logarithmic at both ends, where rates are powers. Inf when closed."""
@@ -57,6 +62,8 @@ class Channel:
 #: Masses of X shared by the channels, MeV; each adds its own nodes towards its threshold.
 MASSES_X: Final = readonly(np.geomspace(0.5, 390.0, 31))
 _NEAR_THRESHOLD: Final = (
+    0.5,
+    0.4,
     0.3,
     0.22,
     0.16,
@@ -71,6 +78,12 @@ _NEAR_THRESHOLD: Final = (
     0.0035,
     0.002,
 )
+#: Nodes where a pion's X at rest passes an end of LSND's window of 20 to 60 MeV, in MeV: from 20 MeV on all X
+#: are above its lower end, from 60 MeV on only the resolution brings any below its upper end.
+_WINDOWS: Final = {
+    ("pi", "mu"): readonly(np.arange(15.5, 25.0, 1.5)),
+    ("pi", "e"): readonly(np.arange(46.0, 75.0, 4.0)),
+}
 LOWEST_X: Final = 0.5
 HIGHEST_X: Final = 345.0
 CHARGED: Final = ("pi+", "pi-", "k+", "k-")
@@ -100,7 +113,7 @@ class Process:
 PROCESSES: Final = {
     "scalar": Process("scalar", "scalar", readonly(np.geomspace(1.0, 1000.0, 16))),
     "pseudoscalar": Process("pseudoscalar", "pseudoscalar", readonly(np.geomspace(1.0, 1000.0, 16))),
-    "vector": Process("vector", "vector-scalar", readonly(np.geomspace(10.0, 2000.0, 10))),
+    "vector": Process("vector", "vector-scalar", readonly(np.geomspace(10.0, 2000.0, 14))),
 }
 
 
