@@ -1,7 +1,7 @@
 """Weights that bring tracked mesons to MiniBooNE's released neutrino flux, by parent and mode.
 
 The tracked flux misses mesons of re-interacting hadrons, mostly slow ones: without weights it is 0.78 of the
-release at 0.2-0.4 GeV and within 11 % from 0.4 to 2 GeV. Each pion
+release at 0.2-0.4 GeV and within 15 % from 0.4 to 2 GeV. Each pion
 carries a factor that depends on its momentum at decay, piecewise linear in ln p; a kaon one factor, from the
 tail above 3 GeV where no pion reaches. Found by `fit_weights` from the released flux (arXiv:0806.1449). Below
 2.4 GeV kaons cannot be separated from pions in that release.
