@@ -62,9 +62,13 @@ class Channel:
 #: Masses of X shared by the channels, MeV; each adds its own nodes towards its threshold.
 MASSES_X: Final = readonly(np.geomspace(0.5, 390.0, 31))
 _NEAR_THRESHOLD: Final = (
+    0.55,
     0.5,
+    0.45,
     0.4,
+    0.35,
     0.3,
+    0.26,
     0.22,
     0.16,
     0.115,
