@@ -63,6 +63,7 @@ class Channel:
 MASSES_X: Final = readonly(np.geomspace(0.5, 390.0, 31))
 _NEAR_THRESHOLD: Final = (
     0.6,
+    0.55,
     0.5,
     0.45,
     0.4,
