@@ -51,6 +51,15 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def samplers(session: nox.Session) -> None:
+    """Samplers side by side, and runs that are wrong, into benchmarks/results; some ten minutes."""
+    session.install(".[benchmark,evidence,numba]")
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    session.run("python", "benchmarks/samplers.py", *session.posargs, env=one)
+    session.run("python", "benchmarks/wrong_runs.py", env=one)
+
+
+@nox.session
 def reliability(session: nox.Session) -> None:
     """Faults put upon real runs, into benchmarks/results."""
     session.install(".")

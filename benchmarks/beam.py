@@ -25,6 +25,9 @@ from globalfit.models.t3r import T3RMuon
 
 ROOT = Path(__file__).parent.parent
 N = 256
+OTHERS = {
+    "portal_coupling": 1e-7, "g_x": 1e-4, "vev": 1e4, "m_phi": 80.0, "m_nus": 10.0, "epsilon": 1e-4,
+}  # fmt: skip
 LOAD = """
 from time import process_time
 from pathlib import Path
@@ -79,6 +82,28 @@ def predictions() -> dict[str, Any]:
     return found
 
 
+def dark_matter() -> dict[str, int]:
+    """Return points/s of signal_nu and signal_nubar of the dark-matter portals, points of open decays."""
+    rng = np.random.default_rng(3)
+    columns = {
+        "m_aprime": rng.uniform(90.0, 200.0, N),
+        "m_eta": rng.uniform(5.0, 40.0, N),
+        "delta_eta": rng.uniform(2.0, 60.0, N),
+        "m_v2": rng.uniform(20.0, 500.0, N),
+        **{name: np.full(N, value) for name, value in OTHERS.items()},
+    }
+    found = {}
+    for portal in ("dark-matter-single", "dark-matter-double", "predicted"):
+        model = T3RMuon(portal=portal)  # type: ignore[arg-type]
+
+        def predict(model: T3RMuon = model) -> object:
+            at = model.point(dict(columns))
+            return at.signal_nu, at.signal_nubar
+
+        found[portal] = round(N / seconds(predict))
+    return found
+
+
 def posterior(name: str) -> dict[str, Any]:
     """Return points/s of a fit's posterior in batches, and each likelihood's share of the time."""
     fit = load_fit(ROOT / "fits" / f"{name}.toml")
@@ -113,6 +138,7 @@ def main() -> None:
         {
             "points a batch": N,
             "portals": predictions(),
+            "dark-matter portals, points/s": dark_matter(),
             "tables": {"MB": round(tables().stat().st_size / 1e6, 2), "load s": round(load_seconds(), 3)},
             "posterior": {name: posterior(name) for name in ("deck-2022", "today")},
         },

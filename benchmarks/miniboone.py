@@ -6,13 +6,16 @@ Run from the top of a checkout: ``OPENBLAS_NUM_THREADS=1 python benchmarks/minib
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import process_time
 
 import numpy as np
+from machine import write
 
 from globalfit.arrays import Array
 from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.likelihoods.miniboone_release import Release
+from globalfit.physics.compiled_code import numba_is_installed
 from globalfit.statistics import correlated_gaussian
 
 ELECTRON = np.r_[0:11, 19:30]
@@ -54,20 +57,27 @@ def microseconds(function: Callable[[Array], Array], signal: Array) -> float:
 
 
 def main() -> None:
-    """Print the table."""
-    likelihood = MiniBooNE()
-    full = with_38_bins(likelihood.release)
+    """Measure, print and keep the figures."""
+    engines = ("numpy", "numba") if numba_is_installed() else ("numpy",)
+    likelihoods = {engine: MiniBooNE(engine=engine) for engine in engines}  # type: ignore[arg-type]
+    full = with_38_bins(likelihoods["numpy"].release)
 
-    def reduced(signal: Array) -> Array:
-        return likelihood.log_likelihood({"signal_nu": signal[:, :11], "signal_nubar": signal[:, 11:]})
+    def reduced(signal: Array, engine: str) -> Array:
+        prediction = {"signal_nu": signal[:, :11], "signal_nubar": signal[:, 11:]}
+        return likelihoods[engine].log_likelihood(prediction)
 
     rng = np.random.default_rng(1)
-    print("points  22 bins [us]  38 bins [us]  ratio  largest difference")
+    rows = []
     for n in (1, 16, 256, 4096):
         signal = rng.random((n, 22)) * 60.0
-        fast, slow = microseconds(reduced, signal), microseconds(full, signal)
-        difference = np.abs(reduced(signal) - full(signal)).max()
-        print(f"{n:6d}  {fast:12.2f}  {slow:12.1f}  {slow / fast:5.1f}  {difference:.1e}")
+        slow = microseconds(full, signal)
+        row: dict[str, float] = {"points": n, "38 bins us/point": round(slow, 2)}
+        for engine in engines:
+            fast = microseconds(partial(reduced, engine=engine), signal)
+            row |= {f"{engine} us/point": round(fast, 2), f"{engine} faster by": round(slow / fast, 1)}
+            row[f"{engine} largest difference"] = float(np.abs(reduced(signal, engine) - full(signal)).max())
+        rows.append(row)
+    write("miniboone", {"batches": rows})
 
 
 if __name__ == "__main__":

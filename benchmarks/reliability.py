@@ -35,6 +35,7 @@ from globalfit.chains.places import journal_of
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
 from globalfit.fitfile import load_fit
+from globalfit.sampling.engines.dask import Dask
 from globalfit.sampling.engines.processes import Processes
 from globalfit.sampling.engines.serial import Serial
 from globalfit.sampling.ensemble import advance
@@ -51,6 +52,7 @@ prior = { shape = "log-uniform", low = 5.0, high = 200.0 }
 prior = { shape = "log-uniform", low = 50.0, high = 150.0 }
 [likelihoods.muon-g2]
 [sampler]
+start = "prior"
 walkers = 16
 seed = 1
 """
@@ -59,7 +61,7 @@ Numbers = dict[str, Any]
 
 def pessimistic() -> None:
     """Store every four steps and publish for half of the time."""
-    Serial.block = Processes.block = 4
+    Serial.block = Processes.block = Dask.block = 4
     stores.SHARE = 0.5
 
 
@@ -126,27 +128,32 @@ def kill_after(fit: Fit, path: Path, steps: int, seconds: float) -> tuple[int, b
 
 
 def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
-    """Kill workers of a run at random times, one after the other; the run must not notice."""
+    """Kill workers of a run at random times from its first step on; the run must not notice."""
     draw = random.Random(seed)
     done = runs = wrong = 0
     while done < kills:
         path = folder / f"{engine}{runs}.h5"
-        over = threading.Event()
+        going, over = threading.Event(), threading.Event()
 
-        def kill(over: threading.Event = over) -> None:
+        def kill(going: threading.Event = going, over: threading.Event = over) -> None:
             nonlocal done
-            while not over.wait(draw.uniform(0.5, 4.0)):
+            going.wait()
+            while not over.wait(draw.uniform(0.1, 2.0)):
                 if (found := workers()) and done < kills:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(draw.choice(found), signal.SIGKILL)
                         done += 1
 
+        def see(progress: Progress, going: threading.Event = going) -> None:
+            going.set()
+
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2)
+            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2, progress=see)
         finally:
             over.set()
+            going.set()
             killer.join()
         runs += 1
         wrong += samples(path) != reference.whole
@@ -174,19 +181,27 @@ def ancestors(pid: int) -> list[int]:
     return found
 
 
-def coordinator_kills(reference: Reference, folder: Path, trials: int, seed: int, engine: str) -> Numbers:
-    """Kill the process that runs a fit with workers; they have to end too, and the run has to go on."""
+def coordinator_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
+    """Kill the process that runs a fit with workers; they have to end too, and the run has to go on.
+
+    A kill comes up to half a second after the first acknowledged step. Runs that ended before are counted.
+    """
     draw = random.Random(seed)
-    counts = dict.fromkeys(("kills", "acknowledged", "lost", "wrong", "not_resumed", "orphans"), 0)
-    for i in range(trials):
-        path = folder / f"coordinator-{engine}{i}.h5"
+    names = ("trials", "kills", "acknowledged", "lost", "wrong", "not_resumed", "orphans")
+    counts = dict.fromkeys(names, 0)
+    while counts["kills"] < kills:
+        path = folder / f"coordinator-{engine}{counts['trials']}.h5"
+        counts["trials"] += 1
         child, pipe = spawn(reference.fit, path, reference.steps, engine=engine, workers=2)
-        first = os.read(pipe, 64)  # its first step
+        said = b""
+        while not any(int(line) for line in said.split(b"\n")[:-1]):
+            if not (piece := os.read(pipe, 4096)):
+                break  # it ended
+            said += piece
         time.sleep(draw.uniform(0.0, 0.5))
         below = [pid for pid in workers() if child in ancestors(pid)]
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        said = first
         while piece := os.read(pipe, 65536):
             said += piece
         os.close(pipe)
@@ -202,6 +217,8 @@ def coordinator_kills(reference: Reference, folder: Path, trials: int, seed: int
             counts["wrong"] += not reference.prefix(store)
         reference.fit.run(path, steps=reference.steps)
         counts["not_resumed"] += samples(path) != reference.whole
+        if counts["trials"] > 3 * kills + 10:
+            raise SystemExit(f"{engine}: the runs end before they are killed")
     return counts
 
 
@@ -444,7 +461,7 @@ def campaign(size: float, seed: int = 1, only: str = "", keep: Path | None = Non
             place.mkdir()
         short, middle, long, several = places
         few, some, many = Reference(fit, short, 16), Reference(fit, middle, 48), Reference(fit, long, 200)
-        three = Reference(fit.with_ensembles(3), several, 1500)
+        three = Reference(fit.with_ensembles(3), several, 400)
         found: Numbers = {}
         parts: dict[str, Callable[[], Numbers]] = {
             "random_kills": lambda: random_kills(some, middle, round(300 * size), seed),

@@ -1,6 +1,6 @@
 """Relic density: points a second, accuracy against cost, cost by channel, ratio to an ODE solver.
 
-    python benchmarks/relic_density.py [--points N] [--output FILE]
+    python benchmarks/relic_density.py [--points N] [--batches-only] [--output FILE]
 
 All times are process times of this run; "faster by" is the ratio to the reference (brute-force quadrature and
 Radau, tests/physics/freeze_out_reference.py), measured in the same run. The likelihood's `predict` is timed
@@ -26,10 +26,11 @@ from machine import machine
 
 from globalfit.likelihoods.relic_density import RelicDensity, dark_sector
 from globalfit.models.t3r import T3RMuon
+from globalfit.physics.compiled_code import numba_is_installed
 from globalfit.physics.freeze_out import boltzmann
 from globalfit.physics.freeze_out.channels import channels
 from globalfit.physics.freeze_out.nodes import nodes
-from globalfit.physics.freeze_out.relic import grid, numba_is_installed, relic, relic_of
+from globalfit.physics.freeze_out.relic import grid, relic, relic_of
 
 ROOT = Path(__file__).resolve().parents[1]
 QUANTILES = {"median": 0.5, "99 %": 0.99, "max": 1.0}
@@ -53,7 +54,7 @@ def draw(n, seed=1):
 
 def two_channels(found):
     """What is open at threshold: eta_1 eta_1, eta_2 eta_2 with phi', eta_1 eta_2 with A'; three integrals."""
-    return [channel for channel in found if isinstance(channel.points, slice)]
+    return [channel for channel in found if channel.at_rest]
 
 
 def seconds(call, repeats=7):
@@ -145,6 +146,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=8, help="points of the reference")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/relic_density.json")
+    parser.add_argument(
+        "--batches-only",
+        action="store_true",
+        help="keep the tables of accuracy and of channels of a run before",
+    )
     options = parser.parse_args()
     engines = ("numpy", "numba") if numba_is_installed() else ("numpy",)
     result = {"machine": machine(), "first_call_s": first_calls(engines)}
@@ -178,6 +184,9 @@ def main():
         rows,
     )
 
+    if options.batches_only:
+        write(options.output, json.loads(options.output.read_text()) | result)
+        return
     n = 256
     dark = dark_sector(draw(2048))
     fine_grid = settings(400, 14)
@@ -220,8 +229,12 @@ def main():
         "cost by the number of integrals, batch 256 (per point: integrals that a point has on average)", rows
     )
 
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    write(options.output, result)
+
+
+def write(output, result):
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,8 @@ class Axis:
     def caption(self, low: float, high: float) -> str:
         """Return the label of an axis from `low` to `high`, with unit and power of ten."""
         power = self.power(low, high)
-        unit = " ".join(filter(None, [f"$10^{{{power}}}$" if power else "", self.unit]))
+        raised = re.sub(r"\^(-?\d+)", r"$^{\1}$", self.unit)
+        unit = " ".join(filter(None, [f"$10^{{{power}}}$" if power else "", raised]))
         return f"{self.label} [{unit}]" if unit else self.label
 
     def place(self, samples: Array) -> Array:

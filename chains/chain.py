@@ -56,6 +56,9 @@ class Chain:
         False for a file of emcee to which no names were given.
     max_bytes : int or None
         Bytes that one call may put into memory.
+    nulls : list of dict
+        Of each experiment without new physics: ``log_likelihood``, ``log_evidence`` (nan without a null) and
+        the ``reason``, as of when the chain began; see `null.Null`. Empty for older chains.
     """
 
     path: Path
@@ -74,6 +77,7 @@ class Chain:
     attributes: dict[str, Any]
     named: bool = True
     max_bytes: int | None = MAX_BYTES
+    nulls: list[Row] = field(default_factory=list)
     _columns: dict[str, Array] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -443,6 +447,7 @@ def _described(group: h5py.Group) -> dict[str, Any]:
         "parameters": parameters,
         "likelihoods": read_table(group, "likelihoods"),
         "derived": read_table(group, "derived"),
+        "nulls": read_table(group, "nulls") if "nulls" in group else [],
         "config": read_text(group, "config"),
         "resolved": json.loads(read_text(group, "config_resolved")),
         "run": json.loads(read_text(group, "run")),

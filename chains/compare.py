@@ -11,8 +11,9 @@ import numpy as np
 
 from globalfit.arrays import strict
 from globalfit.chains.chain import Chain
-from globalfit.chains.diagnostics import evidence_of, prior_quantile
+from globalfit.chains.diagnostics import log_evidence, prior_quantile
 from globalfit.errors import ChainError
+from globalfit.null import from_rows, null_evidence
 
 BOUNDED = (
     "uniform",
@@ -31,8 +32,15 @@ class Comparison:
     shifts : dict
         {parameter: [shift of the mean in sigma, one a chain]}, sigma the two widths in quadrature, in the
         scale of the first chain's prior; None where a chain lacks it or either is not converged.
+    other_data : list of list of str
+        For each chain the likelihoods that it or the first chain lacks, or whose measurements differ: an
+        evidence is a density of the data, and only those of the same data make a Bayes factor.
     log_bayes : list
-        ln Z minus that of the first chain, and its error; None without both.
+        ln Z minus that of the first chain, and its error; None without both, or if the data differ.
+    nulls : dict
+        {experiment: [ln L without new physics, one a chain]}; None where a chain does not store it.
+    against_null : list
+        ln Z minus ln Z without new physics, and its error; None unless every experiment has a null.
     priors : list of dict
         For each chain and parameter: its prior's range, and how ln Z changes if the width of that prior
         is halved or doubled about its middle.
@@ -43,7 +51,10 @@ class Comparison:
     shifts: dict[str, list[float | None]]
     likelihoods: dict[str, list[float | None]]
     log_evidence: list[dict[str, float] | None]
+    other_data: list[list[str]]
     log_bayes: list[dict[str, float] | None]
+    nulls: dict[str, list[float | None]]
+    against_null: list[dict[str, float] | None]
     priors: list[dict[str, dict[str, Any]]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,6 +80,7 @@ def compare(chains: Sequence[Chain]) -> Comparison:
     best = [chain.best() for chain in chains]
     experiments = dict.fromkeys(row["name"] for chain in chains for row in chain.likelihoods)
     evidences = [_evidence(chain) for chain in chains]
+    other_data = [_other_data(first, chain) for chain in chains]
     return Comparison(
         files=tuple(str(chain.path) for chain in chains),
         verdicts=tuple(verdicts),
@@ -79,7 +91,13 @@ def compare(chains: Sequence[Chain]) -> Comparison:
         },
         likelihoods={name: [values.get(f"ll_{name}") for values in best] for name in experiments},
         log_evidence=evidences,
-        log_bayes=[_bayes(evidences[0], each) for each in evidences],
+        other_data=other_data,
+        log_bayes=[
+            None if other else _bayes(evidences[0], each)
+            for each, other in zip(evidences, other_data, strict=True)
+        ],
+        nulls={name: [_null(chain, name) for chain in chains] for name in experiments},
+        against_null=[_against_null(*each) for each in zip(chains, evidences, strict=True)],
         priors=[{name: _prior(chain, name) for name in chain.names} for chain in chains],
     )
 
@@ -94,15 +112,17 @@ def _shift(first: Chain, other: Chain, name: str) -> float | None:
 
 
 def _evidence(chain: Chain) -> dict[str, float] | None:
-    """Return ln Z: mean over the tempered starts, error from their scatter or, with one, its own."""
-    rows = evidence_of(chain)
-    if not rows:
-        return None
-    values = np.array([float(row["log_evidence"]) for row in rows])
-    error = float(rows[0].get("error") or math.nan)
-    if len(values) > 1:
-        error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return {"log_evidence": float(values.mean()), "error": error}
+    found = log_evidence(chain)
+    return None if found is None else {"log_evidence": found[0], "error": found[1]}
+
+
+def _other_data(first: Chain, other: Chain) -> list[str]:
+    """Return the likelihoods that are not the same measurement in both chains."""
+    known, found = (
+        {row["name"]: (row.get("measurement", ""), row.get("data", "")) for row in each.likelihoods}
+        for each in (first, other)
+    )
+    return [name for name in dict.fromkeys([*known, *found]) if known.get(name) != found.get(name)]
 
 
 def _bayes(first: dict[str, float] | None, other: dict[str, float] | None) -> dict[str, float] | None:
@@ -110,6 +130,16 @@ def _bayes(first: dict[str, float] | None, other: dict[str, float] | None) -> di
         return None
     change = other["log_evidence"] - first["log_evidence"]
     return {"log_bayes": change, "error": math.hypot(first["error"], other["error"])}
+
+
+def _null(chain: Chain, name: str) -> float | None:
+    found = from_rows(chain.nulls).get(name)
+    return None if found is None else found.log_likelihood
+
+
+def _against_null(chain: Chain, evidence: dict[str, float] | None) -> dict[str, float] | None:
+    null = null_evidence(chain.nulls)
+    return _bayes(None if null is None else {"log_evidence": null, "error": 0.0}, evidence)
 
 
 def _prior(chain: Chain, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".pdf", ".svg")
 LEVELS = (0.68, 0.95)  # probability inside each two-dimensional contour
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe & Ito, colour-blind safe
-KERNEL = 300  # effective samples per smoothing kernel: a noise of 6 % of the density
+KERNEL = 1200  # effective samples per smoothing kernel: a noise of 3 % of the density
 WIDTHS = (1.5, 6.0)  # of that kernel in bins: no beads along a narrow band, no feature washed out
 MOST = 200_000  # samples drawn per chain; more do not change the picture
 
@@ -73,6 +73,7 @@ def draw_corner(
             axes[i] = replace(axis, scale="linear")  # another chain has no such prior
     ranges = [_range([samples[i] for samples in drawn], axes[i], chains[0]) for i in range(len(axes))]
     figure: Figure | None = None
+    tops = np.zeros(len(axes))  # of the histograms: corner fits the frame to the last chain
     with plt.rc_context({"font.size": 10, "axes.labelsize": 12, "axes.linewidth": 0.8}):
         for chain, samples, colour in zip(chains, drawn, _cycle(len(chains)), strict=True):
             figure = corner.corner(
@@ -92,6 +93,7 @@ def draw_corner(
             )
             assert figure is not None
             panels = _panels(figure, len(axes))
+            tops = np.maximum(tops, [panels[i, i].get_ylim()[1] for i in range(len(axes))])
             alpha = 0.85 if len(chains) == 1 else 0.6
             for i in range(len(axes)):
                 for j in range(i):
@@ -99,6 +101,8 @@ def draw_corner(
                     _contours(panels[i, j], pair, 2 * bins, _independent(chain), colour, alpha)
             _mark_best(panels, chain, axes, ranges, colour)
         assert figure is not None
+        for i, top in enumerate(tops):
+            _panels(figure, len(axes))[i, i].set_ylim(0.0, top)
         if titles and chains[0].verdict.converged:  # an interval of anything else would be none
             _write_medians(_panels(figure, len(axes)), chains[0], axes, discard, thin)
         _finish(figure, chains, axes, ranges, labels)

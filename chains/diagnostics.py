@@ -55,6 +55,21 @@ def evidence_of(chain: Chain) -> list[dict[str, Any]]:
     return [dict(row) for row in stored if isinstance(row, Mapping) and "log_evidence" in row]
 
 
+def log_evidence(chain: Chain) -> tuple[float, float] | None:
+    """Return ln Z of a chain, the mean over its tempered starts, and its error; None without such starts.
+
+    The error is that of their scatter or, with one start, its own.
+    """
+    rows = evidence_of(chain)
+    values = np.array([float(row["log_evidence"]) for row in rows])
+    if not len(values) or not np.isfinite(values).all():
+        return None
+    error = float(rows[0].get("error") or math.nan)
+    if len(values) > 1:
+        error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    return float(values.mean()), error
+
+
 @dataclass(frozen=True)
 class Histories:
     """What a chain is judged by.
@@ -131,6 +146,7 @@ def judge(chain: Chain, discard: int | None = None, *, least: int | None = None)
         evidence=[float(row["log_evidence"]) for row in evidence_of(chain)],
         walkers=chain.walkers,
         least=least,
+        around_point=chain.resolved.get("sampler", {}).get("start") == "point",
     )
     if isinstance(chain.samples, Held):
         return verdict

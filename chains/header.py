@@ -11,7 +11,9 @@ import numpy as np
 
 from globalfit import likelihood as contract
 from globalfit.chains.tables import read_table, read_text, write_table, write_text
+from globalfit.errors import GlobalfitError
 from globalfit.identity import versions
+from globalfit.null import Null, null_log_likelihoods, to_rows
 from globalfit.regions import encode_regions, regions_of
 from globalfit.sampling import moves
 from globalfit.sampling.ensemble import MOVES
@@ -23,6 +25,7 @@ SCHEMA = 1
 
 PARAMETER_COLUMNS = ("name", "label", "unit", "role", "prior", "scale", "low", "high", "value", "tied")
 LIKELIHOOD_COLUMNS = ("name", "class", "version", "measurement", "reference", "data", "source")
+NULL_COLUMNS = ("name", "log_likelihood", "log_evidence", "reason")
 DERIVED_COLUMNS = ("name", "label", "unit", "kind")
 
 
@@ -56,6 +59,8 @@ def write_header(group: h5py.Group, described: dict[str, Any]) -> None:
     write_table(group, "parameters", described["parameters"], PARAMETER_COLUMNS)
     write_table(group, "likelihoods", described["likelihoods"], LIKELIHOOD_COLUMNS)
     write_table(group, "derived", described["derived"], DERIVED_COLUMNS)
+    if nulls := described.get("nulls"):  # older chains have none
+        write_table(group, "nulls", nulls, NULL_COLUMNS)
 
 
 def blob_fields(fit: Fit) -> tuple[str, ...]:
@@ -113,6 +118,20 @@ def _likelihoods(fit: Fit) -> list[dict[str, Any]]:
     return rows
 
 
+def nulls(fit: Fit) -> list[dict[str, Any]]:
+    """Return ln L of each experiment without new physics; a likelihood that fails there gives its reason."""
+    try:
+        return to_rows(null_log_likelihoods(fit.posterior))
+    except GlobalfitError as error:
+        none = Null(None, None, str(error).splitlines()[0])
+        return to_rows(dict.fromkeys(fit.posterior.likelihoods, none))
+
+
+def read_nulls(group: h5py.Group) -> list[dict[str, Any]]:
+    """Return what `nulls` gave when the chain began; nothing of an older chain."""
+    return read_table(group, "nulls") if "nulls" in group else []
+
+
 def _derived(fit: Fit) -> list[dict[str, Any]]:
     rows = [
         {"name": name, "label": "", "unit": "", "kind": "observable"} for name in fit.posterior.observables
@@ -135,5 +154,6 @@ def read_described(group: h5py.Group, mcmc: h5py.Group) -> dict[str, Any]:
         "parameters": read_table(group, "parameters"),
         "likelihoods": read_table(group, "likelihoods"),
         "derived": read_table(group, "derived"),
+        "nulls": read_nulls(group),
         "blobs": list(mcmc["blobs"].dtype.names),
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+from globalfit.chains.beginning import Start, find_start
 from globalfit.chains.chain import Chain
 from globalfit.chains.files import open_file
 from globalfit.chains.journal import scan
@@ -12,6 +14,9 @@ from globalfit.chains.lock import describe, writer_of
 from globalfit.chains.places import journal_of, lock_of
 from globalfit.chains.records import decode_header, stands_at
 from globalfit.errors import ChainError
+from globalfit.sampling.beginning import told
+
+BEGUN = "all ensembles have begun; there is no step yet"
 
 
 def inspect_chain(path: Path) -> dict[str, Any]:
@@ -22,6 +27,8 @@ def inspect_chain(path: Path) -> dict[str, Any]:
     ChainError
         See `Chain.open`.
     """
+    if (start := find_start(path)) is not None:
+        return _before_the_first_step(path, start)
     chain = Chain.open(path)
     holder = writer_of(lock_of(path))
     return {
@@ -44,6 +51,39 @@ def inspect_chain(path: Path) -> dict[str, Any]:
         "created": chain.attributes.get("created", ""),
         "environment": chain.environment,
         "warnings": chain.warnings,
+    }
+
+
+def _before_the_first_step(path: Path, start: Start) -> dict[str, Any]:
+    """Return the facts of a run that has published nothing yet."""
+    header, holder = start.header, writer_of(lock_of(path))
+    reached = {k: None if at is None else {"stage": at[0], "beta": at[1]} for k, at in start.reached.items()}
+    left = start.seconds_left
+    return {
+        "file": str(path),
+        "bytes": 0,
+        "steps": 0,
+        "walkers": header["resolved"]["sampler"]["walkers"] * len(header["ensembles"]),
+        "parameters": [row["name"] for row in header["parameters"] if row["role"] == "sampled"],
+        "model": header["model"],
+        "as_of": header["as_of"],
+        "likelihoods": {row["name"]: row["measurement"] for row in header["likelihoods"]},
+        "complete": False,
+        "writer": describe(holder) if holder else None,
+        "journal": _journal(journal_of(path)),
+        "start": {
+            "said": told(start.reached, start.of) if reached else BEGUN,
+            "ensembles": reached,
+            "seconds_left": left if math.isfinite(left) else None,
+        },
+        "seed": header["seed"],
+        "engine": None,
+        "ensembles": header["ensembles"],
+        "segments": header["segments"],
+        "fingerprint": header["fingerprint"],
+        "created": header["created"],
+        "environment": header["environment"],
+        "warnings": header["warnings"],
     }
 
 

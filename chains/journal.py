@@ -58,6 +58,14 @@ def record(number: int, payload: bytes) -> bytes:
     return b"".join([body, struct.pack("<I", zlib.crc32(body)), payload])
 
 
+def only_payload(data: bytes) -> bytes | None:
+    """Return the payload of bytes that are one record and nothing else, or None if they are not."""
+    length = _length(data[: _HEAD.size], 0)
+    payload = data[_HEAD.size :]
+    right = length == len(payload) and zlib.crc32(payload) == _HEAD.unpack(data[: _HEAD.size])[3]
+    return payload if right else None
+
+
 def scan(path: Path, *, prefix: bool = False) -> Scan:
     """Read a journal through, checking every record; with `prefix`, up to the first damage.
 
@@ -164,7 +172,7 @@ class Journal:
         self.path, self.sync = path, sync
         self.broken = ""
         if not path.exists():
-            self._create(header)
+            write_whole(path, MAGIC + record(0, header))
         found = scan(path)
         self.header, self.places, self.end, self.cut = found.header, list(found.places), found.end, found.cut
         self._file = os.open(path, os.O_RDWR | os.O_APPEND)
@@ -172,23 +180,6 @@ class Journal:
             os.ftruncate(self._file, found.end)
             os.fsync(self._file)
         self._synced = time.monotonic()
-
-    def _create(self, header: bytes) -> None:
-        temporary = self.path.with_name(self.path.name + ".tmp")
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            try:
-                data = memoryview(MAGIC + record(0, header))
-                while data:
-                    data = data[os.write(handle, data) :]
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(self.path.parent)
 
     def append(self, payload: bytes) -> None:
         """Add a record; when this returns it survives the death of the process.
@@ -253,6 +244,32 @@ class Journal:
         os.close(self._file)
         self.path.unlink(missing_ok=True)
         sync_folder(self.path.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file beside its place, force it to the disk and rename it into it.
+
+    Raises
+    ------
+    OSError
+        If that fails; what stood there before still does.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            data = memoryview(content)
+            while data:
+                data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.resolve().parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from globalfit.chains.files import open_file
 from globalfit.chains.journal import Journal, Sync
-from globalfit.chains.places import base_of, journal_of, move_aside, temporary_of
+from globalfit.chains.places import base_of, journal_of, move_aside, start_of, temporary_of
 from globalfit.chains.refuse import ASIDE, other_versions, refuse_other_versions
 from globalfit.chains.snapshot import read_states, same_states
 from globalfit.chains.standing import Standing, read_finished, read_journal
+from globalfit.chains.starting import read_starts, refuse_strays, remove_start
 from globalfit.errors import ChainError, SamplingError
 from globalfit.identity import versions
+from globalfit.sampling.population import Population
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
@@ -36,6 +38,8 @@ class Opened:
         Whether the published file says what the journal says.
     versions : dict
         Versions of packages that are accepted though the chain was made with others.
+    populations : dict of int to Population
+        Tempered starts of ensembles that have not begun.
     notices : list of str
         What was found and repaired.
     """
@@ -45,6 +49,7 @@ class Opened:
     killed: bool = False
     view_is_right: bool = True
     versions: dict[str, str] = field(default_factory=dict)
+    populations: dict[int, Population] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
 
@@ -101,7 +106,7 @@ def open_standing(
         these packages.
     """
     journal = journal_of(path)
-    for each in (path, journal, base_of(path)):
+    for each in (path, journal, base_of(path), *(start_of(path, k) for k in ensembles)):
         temporary_of(each).unlink(missing_ok=True)
     if journal.exists():
         return _unfinished(path, fit, ensembles, sync, accept_versions)
@@ -111,6 +116,7 @@ def open_standing(
         return found
     if base_of(path).exists():
         raise ChainError(str(path), f"is missing, but '{base_of(path)}' holds it", "rename that one")
+    refuse_strays(path)
     return None
 
 
@@ -127,12 +133,24 @@ def _unfinished(
         if journal.cut:
             found.notices.append(f"{journal.path}: cut {journal.cut} bytes of a step that was never stored")
         _check_versions(path, found, accept_versions)
+        _find_starts(path, fit, found)
         found.killed = found.at.ended < found.at.steps
         found.view_is_right = _view_is_right(path, found)
     except BaseException:
         journal.close()
         raise
     return found
+
+
+def _find_starts(path: Path, fit: Fit, found: Opened) -> None:
+    """Read the starts of ensembles that have not begun; remove those of others, which a crash has left."""
+    at = found.at
+    assert at.seed is not None
+    for k in at.tracks:
+        remove_start(path, k)
+    missing = [k for k in at.ensembles if k not in at.tracks]
+    found.populations, notices = read_starts(path, fit.fingerprint, at.seed, missing)
+    found.notices += notices
 
 
 def _finished(path: Path, fit: Fit, ensembles: tuple[int, ...], accept_versions: bool) -> Opened:

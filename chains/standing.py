@@ -14,7 +14,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.chains.files import open_file
-from globalfit.chains.header import describe
+from globalfit.chains.header import describe, read_nulls
 from globalfit.chains.journal import Journal
 from globalfit.chains.places import base_of, journal_of
 from globalfit.chains.records import Steps, decode, decode_header
@@ -176,6 +176,7 @@ def read_finished(path: Path, fit: Fit, ensembles: tuple[int, ...]) -> tuple[Sta
             "created": str(group.attrs["created"]),
             "environment": json.loads(read_text(group, "environment")),
             "ensembles": list(ensembles),
+            "nulls": read_nulls(group),
         }
         complete = bool(group.attrs["complete"])
     for state in states.values():

@@ -15,17 +15,19 @@ import numpy as np
 
 from globalfit import __version__
 from globalfit.arrays import Array
-from globalfit.chains.header import describe
+from globalfit.chains.header import describe, nulls
 from globalfit.chains.journal import Journal, Sync, sync_folder
 from globalfit.chains.lock import Lock
 from globalfit.chains.opening import open_standing, refuse_place, wanted_ensembles
-from globalfit.chains.places import base_of, journal_of, lock_of, move_aside, temporary_of
+from globalfit.chains.places import base_of, journal_of, lock_of, move_aside, start_of, temporary_of
 from globalfit.chains.records import encode, encode_header, encode_segment, encode_start
 from globalfit.chains.rows import Rows
 from globalfit.chains.snapshot import Content, now, publish
 from globalfit.chains.standing import Standing, row_sum
+from globalfit.chains.starting import Head, remove_start, write_start
 from globalfit.chains.track import Track
 from globalfit.errors import ChainError, GlobalfitError
+from globalfit.sampling.population import Population
 from globalfit.sampling.state import Block, State
 from globalfit.sampling.stopping import Verdict
 
@@ -96,6 +98,8 @@ class Store:
     ----------
     at : Standing
         Where the chain stands.
+    populations : dict of int to Population
+        How far the tempered starts of ensembles have come that have not begun.
     moved : Path or None
         Where a former chain was moved.
     notices : list of str
@@ -108,6 +112,7 @@ class Store:
     ) -> None:  # fmt: skip
         self.path, self.fit, self.lock, self.sync, self.engine = path, fit, lock, sync, engine
         self.at = Standing(ensembles)
+        self.populations: dict[int, Population] = {}
         self.moved: Path | None = None
         self.notices: list[str] = [lock.notice] if lock.notice else []
         self._unsaid: list[dict[str, Any]] = []  # segments that the journal does not hold yet
@@ -159,7 +164,7 @@ class Store:
         opened = open_standing(self.path, self.fit, self.ensembles, self.sync, accept_versions)
         if opened is None:
             return
-        self.at, self._journal = opened.at, opened.journal
+        self.at, self._journal, self.populations = opened.at, opened.journal, opened.populations
         self.notices += opened.notices
         if opened.killed:
             self._say_later(self._segment("killed"))
@@ -170,17 +175,46 @@ class Store:
         elif not opened.view_is_right:
             self._publish(complete=False)
 
-    def begin(self, state: State, seed: int, ensemble: int = 0) -> None:
-        """Create the chain, or add the first state of another of its ensembles."""
+    def keep(self, population: Population, seed: int, ensemble: int, seconds_left: float) -> None:
+        """Store how far the tempered start of an ensemble has come, in place of its former stage.
+
+        Raises
+        ------
+        ChainError
+            If the disk is full or fails; the former stage is kept.
+        """
+        self._begun_journal(seed)
+        head = Head(self.fit.fingerprint, seed, ensemble, population.stage, population.beta, seconds_left)
+        try:
+            write_start(self.path, head, population)
+        except OSError as error:
+            problem = f"cannot be written at stage {population.stage}: {error.strerror or error}"
+            raise ChainError(str(start_of(self.path, ensemble)), problem, GOES_ON) from error
+        self.populations[ensemble] = population
+
+    def _begun_journal(self, seed: int) -> Journal:
+        """Return the journal; a new one begins with what the chain is."""
         if self._journal is None:
             self.at.seed = seed
-            self.at.described = describe(self.fit) | {"created": now(), "ensembles": list(self.ensembles)}
+            said = {"created": now(), "ensembles": list(self.ensembles), "nulls": nulls(self.fit)}
+            self.at.described = describe(self.fit) | said
             self._begin_journal()
         assert self._journal is not None
+        return self._journal
+
+    def begin(self, state: State, seed: int, ensemble: int = 0) -> None:
+        """Create the chain, or add the first state of another of its ensembles."""
+        journal = self._begun_journal(seed)
         accepted = np.zeros(len(state.coords))
         start = encode_start(state, len(self.at.described["blobs"]), accepted, ensemble)
         self._append(start)
         self.at.tracks[ensemble] = Track(state, accepted)
+        if self.populations.pop(ensemble, None) is not None:
+            try:
+                journal.force()
+                remove_start(self.path, ensemble)
+            except OSError as error:
+                self._stop(error, 0)
         self._publish(complete=False)
         self._published = (0, time.monotonic(), 0.0)  # the first steps are shown at once
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -167,7 +167,10 @@ def unconfirmed_inputs(chain: Chain) -> tuple[str, ...]:
 
 def _row(chain: Chain, name: str, discard: int, best: float, judged: Diagnosis | None) -> Row:
     samples = _kept(chain, name, discard)
-    low95, low68, median, high68, high95 = np.quantile(samples, [0.025, 0.16, 0.5, 0.84, 0.975])
+    # A decay length is infinite where nothing decays: between such samples nothing can be interpolated.
+    method: Literal["linear", "inverted_cdf"] = "linear" if np.isfinite(samples).all() else "inverted_cdf"
+    levels = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
+    low95, low68, median, high68, high95 = np.quantile(samples, levels, method=method)
     return Row(
         name=name,
         unit=str(chain.row(name)["unit"]),

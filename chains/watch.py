@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.chains.beginning import Start, find_start
 from globalfit.chains.chain import Chain
 from globalfit.chains.lock import writer_of
 from globalfit.chains.places import lock_of
@@ -36,8 +37,12 @@ class View:
     writing: bool
 
 
-def follow(path: Path, *, every: float = 2.0, sleep: Callable[[float], None] = time.sleep) -> Iterator[View]:
+def follow(
+    path: Path, *, every: float = 2.0, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[View | Start]:
     """Yield a view of the chain, and one more each time it was published anew, until nobody writes it.
+
+    Before there is a chain, how far the starts of its ensembles have come.
 
     Raises
     ------
@@ -46,9 +51,18 @@ def follow(path: Path, *, every: float = 2.0, sleep: Callable[[float], None] = t
     """
     seen: tuple[int, int] | None = None
     before: tuple[int, float] | None = None
+    shown: Start | None = None
     while True:
         writing = bool(writer_of(lock_of(path)))  # asked first: what is published last is then still seen
         try:
+            if (start := find_start(path)) is not None:
+                if start != shown:
+                    shown = start
+                    yield start
+                if not start.writing:
+                    return
+                sleep(every)
+                continue
             state = path.stat()
             stamp = (state.st_ino, state.st_mtime_ns)
             if stamp != seen or not writing:

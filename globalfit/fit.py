@@ -161,7 +161,7 @@ class Fit:
         accept_version_change : bool
             Continue a chain that was made with other versions of the packages; the chain says so.
         progress : callable, optional
-            Called with a `Progress` after every block of steps.
+            Called with a `Progress` after every block of steps, or stages of a tempered start.
         notice : callable, optional
             Called with one line if a chain is continued or moved aside, or a worker lost.
 
@@ -180,10 +180,12 @@ class Fit:
         SamplingError
             If no start can be found, or there is no such engine, ensemble or scheduler.
         KeyboardInterrupt
-            If it is interrupted before every ensemble has begun, or twice.
+            If it is interrupted before every ensemble has begun, or twice; what was stored is kept.
         """
         from globalfit.chains.chain import Chain
+        from globalfit.chains.room import lack_of_room
         from globalfit.chains.store import open_store
+        from globalfit.sampling.beginning import told
         from globalfit.sampling.engines.engine import open_engine
         from globalfit.sampling.run import run
         from globalfit.smoke import smoke_test
@@ -202,6 +204,12 @@ class Fit:
                 notice(f"moved the old chain to {store.moved}")
             for line in store.notices:
                 notice(line)
+            more = steps_more or max((steps or fit.sampler.steps or 0) - store.steps, 0)
+            if line := lack_of_room(Path(output), fit, more, len(store.ensembles)):
+                notice(line)
+            if store.populations:
+                reached = {k: (each.stage, each.beta) for k, each in store.populations.items()}
+                notice(f"continuing the start of {output}: {told(reached, fit.sampler.ensembles)}")
             if store.steps:
                 notice(f"continuing {output} after {store.steps} steps")
             run(

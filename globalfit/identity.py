@@ -11,7 +11,7 @@ from typing import Any
 # Keys of the resolved fit that may change when a chain is continued.
 RUN_CONTROL = ("steps", "max_steps", "target")
 # Packages whose version can change the bits of a chain.
-PACKAGES = ("numpy", "scipy", "emcee")
+PACKAGES = ("numpy", "scipy", "emcee", "numba")
 
 
 def identifying(resolved: dict[str, Any]) -> dict[str, Any]:
@@ -19,6 +19,8 @@ def identifying(resolved: dict[str, Any]) -> dict[str, Any]:
     sampler = {k: v for k, v in resolved["sampler"].items() if k not in RUN_CONTROL}
     if sampler.get("ensembles") == 1:  # chains from before there were several do not say so
         del sampler["ensembles"]
+    if sampler.get("start") != "tempered":  # other starts have no particles
+        sampler.pop("particles", None)
     return {**resolved, "sampler": sampler}
 
 
@@ -51,8 +53,8 @@ def versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # a dependency that another package provides
-            found[package] = "unknown"
+        except PackageNotFoundError:  # numba is optional; others may come without metadata
+            found[package] = "absent"
     return found
 
 

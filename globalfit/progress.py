@@ -69,7 +69,7 @@ def fraction(progress: Progress) -> float:
 def describe(progress: Progress) -> str:
     """Return one line: steps, acceptance, autocorrelation time, effective samples, time left."""
     if progress.start:
-        return f"{progress.start}, {duration(progress.seconds)}"
+        return f"tempered start: {progress.start}{about(progress.seconds_left)}"
     steps = f"{progress.steps}"
     if progress.steps_wanted:
         steps += f"/{progress.steps_wanted}"
@@ -83,6 +83,11 @@ def describe(progress: Progress) -> str:
         f"{steps} steps x {progress.walkers} walkers, acceptance {_shown(progress.acceptance, '.2f')}, "
         f"tau {_shown(progress.tau, '.0f')}, ESS {ess}, {left}"
     )
+
+
+def about(seconds_left: float) -> str:
+    """Return ", about 40 s left"; nothing if that is unknown."""
+    return f", about {duration(seconds_left)} left" if math.isfinite(seconds_left) else ""
 
 
 def duration(seconds: float) -> str:

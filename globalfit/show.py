@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from globalfit.chains.beginning import Start
     from globalfit.chains.summary import Row, Summary
     from globalfit.chains.watch import View
     from globalfit.checking import FitCheck
@@ -216,6 +217,10 @@ def _diagnostics(row: Row) -> list[str]:
 
 def print_info(console: Console, found: dict[str, Any]) -> None:
     """Print what ``globalfit info`` found."""
+    import math
+
+    from globalfit.progress import about
+
     journal = found["journal"]
     state = f"being written by {found['writer']}" if found["writer"] else "no run is writing it"
     rows = {
@@ -227,6 +232,9 @@ def print_info(console: Console, found: dict[str, Any]) -> None:
         "fingerprint": found["fingerprint"],
         "made with": ", ".join(f"{name} {version}" for name, version in found["environment"].items()),
     }
+    if start := found.get("start"):
+        left = about(start["seconds_left"] or math.nan)
+        rows["start"] = f"{start['said']}{left}"
     if journal is not None:
         said = journal.get("problem") or f"{journal['steps']} steps, {journal['torn_bytes']} torn bytes"
         rows["journal"] = f"{journal['file']}, {journal['bytes']} bytes: {said}"
@@ -243,12 +251,26 @@ def print_info(console: Console, found: dict[str, Any]) -> None:
         console.print(f"note: {escape(warning)}", highlight=False)
 
 
-def view_table(view: View) -> Table:
-    """Return what ``globalfit watch`` shows of a chain."""
+def start_line(start: Start) -> str:
+    """Return how far the starts of a run have come that has no step yet."""
+    from globalfit.chains.info import BEGUN
+    from globalfit.progress import about
+    from globalfit.sampling.beginning import told
+
+    said = f"start: {told(start.reached, start.of)}" if start.reached else BEGUN
+    return f"{said}{about(start.seconds_left)}" + ("" if start.writing else "; no run is writing it")
+
+
+def view_table(view: View | Start) -> Table | str:
+    """Return what ``globalfit watch`` shows of a chain, or of a run that has no step yet."""
     import math
 
+    from globalfit.chains.beginning import Start
     from globalfit.chains.watch import spark
     from globalfit.progress import duration
+
+    if isinstance(view, Start):
+        return start_line(view)
 
     def shown(value: float, form: str) -> str:
         return format(value, form) if math.isfinite(value) else "?"

@@ -56,7 +56,7 @@ class SamplerTable(BaseModel):
         default=256, description="walkers of the ensemble; even"
     )
     ensembles: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=1, description="independent ensembles, each from its own start; 4 if the start is tempered"
+        default=1, description="independent ensembles, each from its own start; 4 if that is tempered"
     )
     seed: Annotated[int, Field(ge=0, lt=2**128)] | None = Field(
         default=None, description="drawn and stored if absent"
@@ -69,8 +69,11 @@ class SamplerTable(BaseModel):
     )
     target: TargetTable = TargetTable(ess=10_000)
     start: Literal["prior", "tempered", "point"] = Field(
-        default="prior",
-        description="draws of the prior; a tempered population, which finds every mode; around a point",
+        default="tempered",
+        description="a tempered population, which finds every mode; draws of the prior; around a point",
+    )
+    particles: Annotated[int, Field(ge=100, le=10**7)] = Field(
+        default=8000, description="of a tempered start; fewer may lose a mode"
     )
     point: dict[str, float] = Field(default_factory=dict, description="the start for start = 'point'")
     coordinates: dict[str, str] = Field(
@@ -81,7 +84,7 @@ class SamplerTable(BaseModel):
     @classmethod
     def _ensembles_of_a_tempered_start(cls, given: Any) -> Any:
         """Repeat a tempered start: it is judged by how its repeats agree."""
-        if isinstance(given, dict) and given.get("start") == "tempered":
+        if isinstance(given, dict) and given.get("start", "tempered") == "tempered":
             return {"ensembles": TEMPERED_ENSEMBLES} | given
         return given
 

@@ -240,7 +240,9 @@ def log_density(measured: Measurement, wanted: Sequence[Observable], prediction:
     """Return the ln density (n,) of `measured`, with the theory covariance of the prediction."""
     names = [each.name for each in wanted]
     rows = [names.index(name) for name in measured.observables]
-    covariance = covariance_matrix(prediction[COVARIANCE])[:, rows][:, :, rows]
+    covariance = covariance_matrix(prediction[COVARIANCE])
+    if rows != list(range(len(names))):
+        covariance = covariance[:, rows][:, :, rows]
     predicted = np.column_stack([prediction[name] for name in measured.observables])
     return correlated_asymmetric_gaussian(
         measured.value,
@@ -335,7 +337,12 @@ def simulated(
 
 def shipped_forms() -> FlavourForms:
     """Return the forms that come with the package."""
-    return load_forms(Path(str(files("globalfit.likelihoods").joinpath("data", "flavour_forms.h5"))))
+    return load_forms(_forms_file())
+
+
+@cache
+def _forms_file() -> Path:  # to look for it takes longer than to evaluate a hundred points
+    return Path(str(files("globalfit.likelihoods").joinpath("data", "flavour_forms.h5")))
 
 
 def standard_model() -> WilsonCoefficients:

@@ -17,6 +17,7 @@ from globalfit.likelihood import Prediction, Published
 from globalfit.likelihoods.measurements import Vintages, record
 from globalfit.likelihoods.miniboone_release import BINS, FILE, AppearanceDensity, Release, as_spectrum
 from globalfit.model import Point
+from globalfit.physics.compiled_code import Engine, check_engine
 
 _NULL = -221.6203073  # the 38 x 38 form at zero signal, evaluated once with numpy.linalg.slogdet and solve
 
@@ -35,16 +36,19 @@ class MiniBooNE:
         One of `vintages`; files and citation are in ``data/miniboone.toml``.
     data_nu, data_nubar : sequence of 11 floats, optional
         Replace the observed electron-like events, for instance by a simulated data set.
+    engine : {"auto", "numpy", "numba"}
+        What calculates ln L. "auto" is compiled code where numba is installed; both agree to 1e-10.
 
     Raises
     ------
     GlobalfitError
-        If `measurement` is unknown or the events are not 11 finite numbers, none negative.
+        If `measurement` or `engine` is unknown or the events are not 11 finite numbers, none negative.
     """
 
     measurement: str = "miniboone-2020"
     data_nu: tuple[float, ...] | None = None
     data_nubar: tuple[float, ...] | None = None
+    engine: Engine = "auto"
 
     name: ClassVar[str] = "miniboone"
     needs: ClassVar[tuple[str, ...]] = ("signal_nu", "signal_nubar")
@@ -54,6 +58,7 @@ class MiniBooNE:
 
     def __post_init__(self) -> None:
         record(FILE, self.measurement, self.name)
+        check_engine(self.name, self.engine)
         for option in ("data_nu", "data_nubar"):
             if (events := getattr(self, option)) is not None:
                 object.__setattr__(self, option, as_events(self.name, option, events))
@@ -113,7 +118,7 @@ class MiniBooNE:
         """
         spectra = [as_spectrum(self.name, each, prediction[each], BINS) for each in self.needs]
         signal = np.hstack(spectra)
-        ln_density = _density(self.measurement, self.data_nu, self.data_nubar)(signal)
+        ln_density = _density(self.measurement, self.data_nu, self.data_nubar)(signal, self.engine)
         endless = np.isinf(signal).any(axis=1)
         ln_density[endless] = -np.inf
         if np.any((ln_density == -np.inf) & ~endless):

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from globalfit.arrays import Array
 from globalfit.errors import LikelihoodError
 from globalfit.likelihoods.measurements import matrix, table
+from globalfit.physics.compiled_code import Engine, is_compiled
 
 FILE = "miniboone.toml"
 BINS = 11  # of E_nu^QE in each mode
@@ -129,12 +130,24 @@ class AppearanceDensity:
             residual @ pull + np.linalg.slogdet(muons)[1] + (_ELECTRON + _MUON) * log(2.0 * pi)
         )
 
-    def __call__(self, signal: Array) -> Array:
+    def __call__(self, signal: Array, engine: Engine = "numpy") -> Array:
         """Return ln density (n,) for signals (n, 22) in events; -inf where V is not positive definite."""
+        held = np.minimum(signal, _LARGEST)
+        if is_compiled(engine):
+            from globalfit.likelihoods.miniboone_compiled import ln_density  # imports numba
+
+            out = ln_density(held, self._quadratic, self._linear, self._constant)
+            out -= 0.5 * self._offset
+        else:
+            out = self._with_numpy(held)
+        out[np.isnan(out) & ~np.isnan(signal).any(axis=1)] = -np.inf
+        return out
+
+    def _with_numpy(self, signal: Array) -> Array:
         n = len(signal)
         out = np.empty(n)
         s = np.zeros((n, _ELECTRON + 1))
-        np.minimum(signal, _LARGEST, out=s[:, :_ELECTRON])
+        s[:, :_ELECTRON] = signal
         work = np.empty((2, min(n, _CHUNK), _ELECTRON + 1, _ELECTRON + 1))
         for i in range(0, n, _CHUNK):
             part = s[i : i + _CHUNK]
@@ -142,7 +155,6 @@ class AppearanceDensity:
             z = root[:, _ELECTRON, :_ELECTRON]
             ln_root = np.log(np.einsum("nii->ni", root)[:, :_ELECTRON]).sum(axis=1)
             out[i : i + _CHUNK] = -0.5 * (np.einsum("ni,ni->n", z, z) + self._offset) - ln_root
-        out[np.isnan(out) & ~np.isnan(signal).any(axis=1)] = -np.inf
         return out
 
     def draw(self, signal: Array, data: Array, rng: np.random.Generator) -> Array:

@@ -16,6 +16,7 @@ from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.likelihood import Prediction, Published
 from globalfit.likelihoods.measurements import Vintages, record
 from globalfit.model import Point
+from globalfit.physics.compiled_code import Engine, check_engine
 from globalfit.physics.freeze_out.dark_sector import DarkSector
 from globalfit.physics.freeze_out.final_states import (
     Lepton,
@@ -23,11 +24,11 @@ from globalfit.physics.freeze_out.final_states import (
     finals_of_phi,
     longitudinal_pairs,
 )
-from globalfit.physics.freeze_out.relic import Engine, numba_is_installed, relic
+from globalfit.physics.freeze_out.relic import relic
 from globalfit.statistics import gaussian
 
 Mode = Literal["gaussian", "upper-limit"]
-BLOCK = 512  # points at a time: their arrays stay in the cache
+BLOCK = 2048  # points at a time: their arrays stay in the cache
 KINETIC_DECOUPLING = 0.3 * math.log(10.0)  # 0.3 dex on the phi' resonance
 
 
@@ -104,14 +105,7 @@ class RelicDensity:
         record(_FILE, self.measurement, self.name)
         if self.mode not in get_args(Mode):
             raise GlobalfitError(self.name, f"no mode '{self.mode}'", did_you_mean(self.mode, get_args(Mode)))
-        if self.engine not in get_args(Engine):
-            raise GlobalfitError(
-                self.name, f"no engine '{self.engine}'", did_you_mean(self.engine, get_args(Engine))
-            )
-        if self.engine == "numba" and not numba_is_installed():
-            raise GlobalfitError(
-                self.name, "engine 'numba' is not installed", "pip install 'globalfit[numba]', or use 'numpy'"
-            )
+        check_engine(self.name, self.engine)
         for field, number in (("omega_h2", self.omega_h2), ("error", self.error)):
             if number is not None and not 0.0 < number < math.inf:
                 raise GlobalfitError(self.name, f"'{field}' is {number}", "give a finite number above 0")

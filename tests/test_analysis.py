@@ -5,22 +5,32 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass, replace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, genpareto, kstest
+from scipy.stats import chi2, genpareto, kstest, multivariate_normal
 from typer.testing import CliRunner
 
-from globalfit.analysis.draws import Draws
-from globalfit.analysis.leave_one_out import REWEIGHTED, WANTED, leave_one_out
+import globalfit.analysis.parts as parts_module
+from globalfit.analysis.draws import Draws, of_fit
+from globalfit.analysis.leave_one_out import REWEIGHTED, SAMPLED, WANTED, leave_one_out
 from globalfit.analysis.pareto import generalised_pareto, quantiles, smoothed_weights
+from globalfit.analysis.parts import sample_parts
+from globalfit.analysis.pieces import joined, pieces
 from globalfit.analysis.rebuilt import with_experiment
 from globalfit.analysis.reweight import read_stub, reweight
-from globalfit.analysis.tension import tension
+from globalfit.analysis.tension import tension, tensions
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
 from globalfit.errors import ChainError, FitError, FitErrors
 from globalfit.fitfile import load_fit
+from globalfit.model import Point
+from globalfit.parameters import Parameter, ParameterSpace
+from globalfit.posterior import Posterior
+from globalfit.priors.shapes import Normal
+from globalfit.statistics import gaussian
 
 
 @pytest.mark.parametrize("k", [-0.2, 0.1, 0.4, 0.8])
@@ -85,6 +95,133 @@ def test_leave_one_out_agrees_with_the_closed_form_where_it_says_so():
     assert not strong.intervals
 
 
+class Plane:
+    name = reference = "plane"
+    parameters = tuple(Parameter(name) for name in ("x", "y", "z"))
+    derived = ()
+    ranges = coordinates = MappingProxyType({})
+
+    def point(self, columns):
+        return Point(columns, self.name)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    name = "a"
+    reference = "a simulated measurement"
+    needs = ("x", "y")
+    weights = (1.0, 0.0)
+    value: float = 0.0
+    error: float = 1.0
+
+    def predict(self, point):
+        parts = [w * getattr(point, name) for w, name in zip(self.weights, self.needs, strict=True)]
+        return {f"value_{self.name}": np.sum(parts, axis=0)}
+
+    def log_likelihood(self, prediction):
+        return gaussian(self.value, prediction[f"value_{self.name}"], self.error)
+
+
+# name, what it measures of (x, y, z), value, error: (a, b, c) are connected, (d, e) are another component
+MEASURED = {
+    "a": ((1.0, 0.0, 0.0), 0.3, 0.5),
+    "b": ((1.0, 1.0, 0.0), -1.0, 0.4),
+    "c": ((0.3, 1.0, 0.0), 0.5, 2.5),
+    "d": ((0.0, 0.0, 1.0), 1.0, 0.5),
+    "e": ((0.0, 0.0, 1.0), 2.5, 0.6),
+}
+WIDTH = 5.0  # of the normal prior of each parameter
+
+
+def plane(names):
+    """Mean, covariance and ln Z of the posterior of some of the measurements, in closed form."""
+    rows = np.array([MEASURED[name][0] for name in names]).reshape(-1, 3)
+    values = np.array([MEASURED[name][1] for name in names])
+    errors = np.array([MEASURED[name][2] for name in names])
+    covariance = np.linalg.inv((rows.T / errors**2) @ rows + np.eye(3) / WIDTH**2)
+    mean = covariance @ ((rows.T / errors**2) @ values)
+    spread = np.diag(errors**2) + WIDTH**2 * rows @ rows.T
+    log_z = multivariate_normal(np.zeros(len(values)), spread).logpdf(values) if len(values) else 0.0
+    return mean, covariance, float(log_z)
+
+
+@pytest.fixture(scope="module")
+def plane_fit():
+    """A fit of linear measurements with a closed form, and draws of its posterior."""
+    likelihoods = []
+    for name, (weights, value, error) in MEASURED.items():
+        needs = ("z",) if name in "de" else ("x", "y")
+        kept = weights[2:] if name in "de" else weights[:2]
+        cls = type(name, (Measurement,), {"name": name, "needs": needs, "weights": kept})
+        likelihoods.append(cls(value, error))
+    space = ParameterSpace([Parameter(name, prior=Normal(0.0, WIDTH)) for name in "xyz"])
+    posterior = Posterior(space, Plane(), likelihoods)
+    mean, covariance, log_z = plane(MEASURED)
+    values = np.random.default_rng(8).multivariate_normal(mean, covariance, 20_000)
+    lls = posterior.evaluate(space.walker(values)).log_likelihoods
+    draws = Draws(dict(zip("xyz", values.T, strict=True)), lls, log_z, 0.0)
+    fit = SimpleNamespace(posterior=posterior, recipe=None)
+    return fit, draws
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_leave_one_out_of_connected_measurements_is_the_closed_form(plane_fit, known, monkeypatch):
+    """By both routes: intervals and ln p(its data | rest) within errors; other components are not sampled."""
+    fit, draws = plane_fit
+    asked = []
+
+    def sampled(fit, kept, seed, particles):
+        asked.append(set(kept))
+        return of_fit(fit, kept, seed, particles)
+
+    monkeypatch.setattr(parts_module, "of_fit", sampled)
+    draws = draws if known else replace(draws, log_evidence=None)
+    found = leave_one_out(draws, fit, particles=2000)
+    routes = {each.name: each.route for each in found}
+    assert routes["c"] == REWEIGHTED
+    assert {name for name, route in routes.items() if route == SAMPLED} >= {"a", "b", "d"}
+    assert all(kept <= {"a", "b", "c"} or kept <= {"d", "e"} for kept in asked)
+    assert ({"a", "b", "c"} in asked) != known  # ln Z of the whole spares the costliest component
+    for each in found:
+        assert (each.k < 0.5) == (each.route == REWEIGHTED)
+        rest = [name for name in MEASURED if name != each.name]
+        mean, covariance, log_z = plane(rest)
+        errors = np.sqrt(np.diag(covariance))
+        for i, name in enumerate("xyz"):
+            low, median, high = each.intervals[name]
+            assert median == pytest.approx(mean[i], abs=0.12 * errors[i]), (each.name, name)
+            assert 0.5 * (high - low) == pytest.approx(errors[i], rel=0.08), (each.name, name)
+        gap = each.log_predictive - (plane(MEASURED)[2] - log_z)
+        assert abs(gap) < 4.0 * each.error_log_predictive + 0.02, each.name
+    moved = {each.name: each.shifts for each in found}
+    assert moved["a"]["z"] == 0.0  # the other component stays as it was, draw by draw
+    assert moved["d"]["x"] == 0.0
+
+
+def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit):
+    """ln S of linear Gaussian data, from the components alone, is that of the whole in closed form."""
+    fit, _ = plane_fit
+    found = {each.one: each for each in tensions(fit, particles=1000)}
+
+    def mean_log_likelihood(names):
+        mean, covariance, _ = plane(names)
+        total = 0.0
+        for weights, value, error in (MEASURED[name] for name in names):
+            row = np.array(weights)
+            square = (row @ mean - value) ** 2 + row @ covariance @ row
+            total += -0.5 * square / error**2 - math.log(error * math.sqrt(2.0 * math.pi))
+        return total
+
+    for name, each in found.items():
+        rest = [other for other in MEASURED if other != name]
+        log_s = mean_log_likelihood(list(MEASURED)) - mean_log_likelihood([name]) - mean_log_likelihood(rest)
+        assert each.log_suspiciousness == pytest.approx(log_s, abs=0.15), name
+        log_r = plane(MEASURED)[2] - plane([name])[2] - plane(rest)[2]
+        assert each.log_r == pytest.approx(log_r, abs=0.4), name
+    assert found["d"].dimensions == pytest.approx(1.0, abs=0.4)
+    assert found["d"].sigma == pytest.approx(1.5 / math.hypot(0.5, 0.6), abs=0.4)
+
+
 def test_suspiciousness_of_gaussians_with_a_known_tension():
     """ln S = d/2 - chi^2/2 for two Gaussian measurements; p is that of the chi^2 of their difference."""
     rng = np.random.default_rng(4)
@@ -146,6 +283,7 @@ fixed = 0.0
 [likelihoods.lepton-universality]
 [likelihoods.bs-to-mumu]
 [sampler]
+start = "prior"
 walkers = 32
 seed = 1
 """
@@ -175,6 +313,45 @@ def test_leave_one_out_of_a_chain(chain):
     low, _, high = found["bs-to-mumu"]["intervals"]["c_muon"]
     rest = found["muon-g2"]["intervals"]["c_muon"]
     assert high - low > rest[2] - rest[0]
+
+
+def test_runs_side_by_side_give_the_same_bits(chain, monkeypatch):
+    fit = load_fit(chain.parent / "fit.toml")
+    wanted = [("muon-g2",), ("bs-to-mumu",)]
+    alone = sample_parts(fit, wanted, particles=300, workers=1)
+    monkeypatch.setattr(parts_module, "SHORT", 0.0)
+    together = sample_parts(fit, wanted, particles=300, workers=2)
+    for kept in wanted:
+        np.testing.assert_array_equal(together[kept].values["m_phi"], alone[kept].values["m_phi"])
+        assert together[kept].log_evidence == alone[kept].log_evidence
+
+
+def test_data_that_change_are_kept_reweighted_or_sampled(plane_fit, monkeypatch):
+    """Component by component, and the result is the closed form by every route."""
+    fit, _ = plane_fit
+    used = dict.fromkeys(MEASURED, "old")
+    before = pieces(fit, used, [], 1, 2000)
+    assert [each.route for each in before] == ["sampled", "sampled"]
+    for name, row, route in (
+        ("c", ((0.3, 1.0, 0.0), 1.5, 2.5), "reweighted"),  # a weak measurement, moved
+        ("a", ((1.0, 0.0, 0.0), 2.3, 0.1), "sampled"),  # a strong one, moved away
+    ):
+        monkeypatch.setitem(MEASURED, name, row)
+        likelihoods = dict(fit.posterior.likelihoods)
+        likelihoods[name] = type(likelihoods[name])(*row[1:])
+        posterior = Posterior(fit.posterior.space, fit.posterior.model, list(likelihoods.values()))
+        fit = SimpleNamespace(posterior=posterior, recipe=None)
+        used = used | {name: "new"}
+        before = pieces(fit, used, before, 1, 2000)
+        assert [each.route.partition(" ")[0] for each in before] == [route, "kept"]
+        draws = joined(fit, used, before)
+        mean, covariance, log_z = plane(MEASURED)
+        assert draws.log_evidence == pytest.approx(log_z, abs=0.3)
+        assert draws.log_likelihood.argmax() == 0
+        for i, each in enumerate("xyz"):
+            error = math.sqrt(covariance[i, i])
+            assert draws.values[each].mean() == pytest.approx(mean[i], abs=0.15 * error)
+            assert draws.values[each].std() == pytest.approx(error, rel=0.12)
 
 
 def test_tension_of_a_chain(chain):

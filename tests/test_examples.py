@@ -89,9 +89,9 @@ def test_package_announces_itself(installed, tmp_path):
 
 
 def test_fit_with_the_package_runs(installed, tmp_path):
-    output = command(
-        installed, tmp_path, "run", str(PACKAGE / "fit.toml"), "--steps", "3", "--quiet", "--json"
-    )
+    fit = (PACKAGE / "fit.toml").read_text().replace("[sampler]", "[sampler]\nparticles = 200")
+    (tmp_path / "fit.toml").write_text(fit)
+    output = command(installed, tmp_path, "run", "fit.toml", "--steps", "3", "--quiet", "--json")
     summary = json.loads(output)
     assert [row["name"] for row in summary["likelihoods"]] == ["muon-g2", "dark-counter"]
     assert (tmp_path / "fit.h5").is_file()

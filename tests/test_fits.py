@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from globalfit.checking import check_fit
@@ -22,6 +23,17 @@ def test_a_ready_made_fit_can_be_sampled(path: Path) -> None:
     assert not found.failures
     assert not found.unread
     assert found.allowed == 1.0
+
+
+@pytest.mark.parametrize("path", sorted(FITS.rglob("*.toml")), ids=lambda path: path.stem)
+def test_all_that_a_chain_of_it_keeps_is_finite_or_a_length(path: Path) -> None:
+    posterior = load_fit(path).posterior
+    rows = posterior.walk(posterior.space.draw(8, np.random.default_rng(1)))
+    names = ("ln posterior", *posterior.blob_names, *posterior.space.names)
+    assert rows.shape == (8, len(names))
+    assert {name for name, row in zip(names, rows.T, strict=True) if not np.isfinite(row).all()} <= {
+        "ctau_aprime", "ctau_phi", "ctau_zprime"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["deck-2022", "today"])

@@ -26,7 +26,7 @@ LAYERS = (
     {"model", "likelihood", "regions"},
     {"returned", "variants", "models", "one_point", "trial", "prior_trial", "testing"},
     {"posterior"},
-    {"smoke", "sampling", "chains", "progress"},
+    {"null", "smoke", "sampling", "chains", "progress"},
     {"inference"},
     {
         "registry",

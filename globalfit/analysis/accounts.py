@@ -145,7 +145,7 @@ def answer(
     converged: bool,
 ) -> str:
     """Return in one sentence whether all are explained, correlated, and at what price."""
-    if not any(each.status for each in entries):
+    if not any(each.kind for each in entries):
         return "nothing can be said without the likelihoods of the fit"
     anomalies = [each for each in entries if each.kind == "anomaly"]
     explained = [each for each in anomalies if each.status == "explained"]

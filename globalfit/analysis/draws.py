@@ -10,6 +10,7 @@ import numpy as np
 from globalfit.analysis.pareto import DRAWS, quantiles
 from globalfit.arrays import Array
 from globalfit.chains.chain import Chain
+from globalfit.chains.diagnostics import log_evidence
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
 from globalfit.posterior import Posterior
@@ -26,13 +27,14 @@ class Draws:
     ----------
     values, log_likelihoods : mapping of str to (n,)
         By parameter, by likelihood.
-    log_evidence : float or None
-        If a tempered run made them.
+    log_evidence, error_log_evidence : float or None
+        If a tempered run made them, or if tempered runs were the starts of the chain.
     """
 
     values: Mapping[str, Array]
     log_likelihoods: Mapping[str, Array]
     log_evidence: float | None = None
+    error_log_evidence: float | None = None
 
     @property
     def log_likelihood(self) -> Array:
@@ -58,10 +60,12 @@ def of_chain(chain: Chain, most: int = DRAWS) -> Draws:
         raise ChainError(
             str(chain.path), "holds no ln L per experiment", "sample the fit with 'globalfit run'"
         )
-
+    value, error = log_evidence(chain) or (None, None)
     return Draws(
         {name: column(chain, name, most) for name in chain.names},
         {row["name"]: column(chain, f"ll_{row['name']}", most) for row in chain.likelihoods},
+        value,
+        error,
     )
 
 
@@ -87,4 +91,5 @@ def of_fit(fit: Fit, kept: Collection[str], seed: int, particles: int = 8000) ->
         {name: physical[:, i] for i, name in enumerate(posterior.space.names)},
         posterior.evaluate(found.coords).log_likelihoods,
         found.log_evidence,
+        found.error_log_evidence,
     )

@@ -33,9 +33,11 @@ def table_of(found: Sequence[Vintage]) -> list[Block]:
                 f"{each.gain:+.1f}" if each.entries else "",
                 number(each.log_bayes, "+.1f"),
                 ", ".join(each.absent),
+                _route(each),
             )
         )
-    heads = ("date", "explained", "which", "not", "gain in ln L", "ln Bayes factor", "not yet measured")
+    told = ("date", "explained", "which", "not", "gain in ln L", "ln Bayes factor", "not yet measured")
+    heads = (*told, "by")
     shown = [Block("verdict", heads, tuple(rows))]
     dates = tuple(each.date.isoformat() for each in found)
     pulls = [_pulls(each) for each in found]
@@ -161,6 +163,15 @@ def _pulls(found: Vintage) -> dict[tuple[str, str], tuple[float | None, float]]:
 
 def _arrow(null: float | None, best: float) -> str:
     return f"{best:+.1f}" if null is None else f"{null:+.1f} -> {best:+.1f}"
+
+
+def _route(found: Vintage) -> str:
+    if found.same:
+        return ""
+    groups: dict[str, list[str]] = {}
+    for name, route in found.routes.items():
+        groups.setdefault(route, []).append(name)
+    return "; ".join(f"{route}: {', '.join(names)}" for route, names in groups.items())
 
 
 def _interval(found: Vintage, name: str) -> str:

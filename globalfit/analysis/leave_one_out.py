@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from globalfit.analysis.draws import Draws, of_fit
+from globalfit.analysis.draws import Draws
 from globalfit.analysis.pareto import Weights, smoothed_weights
+from globalfit.analysis.parts import Names, Part, Show, full_evidences, parts, sample_parts
 from globalfit.arrays import strict
 from globalfit.fit import Fit
 
@@ -31,6 +32,8 @@ class Without:
         Effective share of the draws under these weights.
     log_predictive : float or None
         ln p(its data | all other data).
+    error_log_predictive : float or None
+        Its standard error: of the mean weight, as if the draws were independent, or of the tempered runs.
     intervals : mapping of str to (low, median, high)
         Central 68 % of every parameter; empty where it has to be sampled anew.
     shifts : mapping of str to float
@@ -42,6 +45,7 @@ class Without:
     k: float
     ess_share: float
     log_predictive: float | None = None
+    error_log_predictive: float | None = None
     intervals: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     shifts: Mapping[str, float] = field(default_factory=dict)
 
@@ -64,7 +68,8 @@ def leave_one_out(
     *,
     seed: int = 1,
     particles: int = 8000,
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    workers: int | None = None,
+    progress: Show = lambda stage, done, total: None,
 ) -> list[Without]:
     """Return the posterior without each experiment in turn.
 
@@ -74,58 +79,89 @@ def leave_one_out(
         With all experiments.
     fit : Fit, optional
         Whose posterior they are from; samples anew what cannot be reweighted.
-    seed, particles : int
-        Of the tempered runs.
-    progress : callable
-        Called as ``progress(experiment, done, total)``.
+    seed, particles, workers, progress
+        Of the tempered runs; see `sample_parts`.
 
     Notes
     -----
-    Weights are 1/L of the experiment; ln p(D_i | rest) = -ln <1/L_i>, or the difference of two ln Z.
+    Weights are 1/L of the experiment; ln p(D_i | rest) = -ln <1/L_i>, or the difference of two ln Z. Only the
+    component of the posterior that the experiment belongs to is sampled anew: the draws of all others stay.
     """
-    found: list[Without] = []
     names = list(draws.log_likelihoods)
-    whole: float | None = draws.log_evidence
-    for done, name in enumerate(names):
-        progress(name, done, len(names))
-        weights = smoothed_weights(-draws.log_likelihoods[name])
-        share = weights.ess / len(weights.weights)
-        if weights.reliable:
-            found.append(
-                _described(name, REWEIGHTED, weights.k, share, draws, draws, weights, -weights.log_mean)
-            )
-        elif fit is None or len(names) == 1:
-            found.append(Without(name, WANTED, weights.k, share))
+    weights = {name: smoothed_weights(-draws.log_likelihoods[name]) for name in names}
+    strong = [name for name in names if not weights[name].reliable]
+    anew: dict[str, tuple[Part, Draws]] = {}
+    evidences: dict[Part, tuple[float, float]] = {}
+    if fit is not None and strong:
+        anew, evidences = _sampled(draws, fit, strong, seed, particles, workers, progress)
+    found = []
+    for name in names:
+        w = weights[name]
+        share = w.ess / len(w.weights)
+        if w.reliable:
+            error = math.sqrt(max(1.0 / w.ess - 1.0 / len(w.weights), 0.0))
+            found.append(_described(name, REWEIGHTED, w, share, draws, draws, (-w.log_mean, error)))
+        elif name not in anew:
+            found.append(Without(name, WANTED, w.k, share))
         else:
-            rest = [other for other in names if other != name]
-            if whole is None:
-                whole = of_fit(fit, names, seed, particles).log_evidence
-            other = of_fit(fit, rest, seed, particles)
-            gain = _difference(whole, other.log_evidence)
-            found.append(_described(name, SAMPLED, weights.k, share, draws, other, None, gain))
-    progress("", len(names), len(names))
+            part, other = anew[name]
+            merged = Draws(
+                {**draws.values, **{each: other.values[each] for each in part.parameters}},
+                other.log_likelihoods,
+            )
+            gain = evidences[part][0] - float(other.log_evidence or 0.0)
+            error = math.hypot(evidences[part][1], float(other.error_log_evidence or 0.0))
+            found.append(_described(name, SAMPLED, w, share, draws, merged, (gain, error)))
     return found
 
 
-def _difference(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
+def _sampled(
+    draws: Draws,
+    fit: Fit,
+    strong: list[str],
+    seed: int,
+    particles: int,
+    workers: int | None,
+    progress: Show,
+) -> tuple[dict[str, tuple[Part, Draws]], dict[Part, tuple[float, float]]]:
+    """Return by experiment its part of the posterior, sampled without it, and ln Z of these parts."""
+    every = parts(fit.posterior)
+    home = {name: part for part in every for name in part.likelihoods}
+    strong = [name for name in strong if name in home]  # what reads no parameter changes nothing
+    affected = list(dict.fromkeys(home[name] for name in strong))
+    asked, rest = full_evidences(fit.posterior, affected, draws.log_evidence)
+    wanted: list[Names] = [home[name].without(name) for name in strong]
+    wanted += [part.likelihoods for part in asked]
+    done = sample_parts(fit, wanted, seed=seed, particles=particles, workers=workers, progress=progress)
+    evidences = {part: evidence_of(done[part.likelihoods]) for part in asked}
+    if rest is not None and draws.log_evidence is not None:
+        idle = [name for name in fit.posterior.likelihoods if name not in home]
+        known = sum(value for value, _ in evidences.values())
+        known += sum(float(draws.log_likelihoods[name][0]) for name in idle)
+        errors = [error for _, error in evidences.values()] + [draws.error_log_evidence or 0.0]
+        evidences[rest] = draws.log_evidence - known, math.hypot(*errors)
+    return {name: (home[name], done[home[name].without(name)]) for name in strong}, evidences
+
+
+def evidence_of(draws: Draws) -> tuple[float, float]:
+    """Return ln Z of a tempered run and its error."""
+    return float(draws.log_evidence or 0.0), float(draws.error_log_evidence or 0.0)
 
 
 def _described(
     name: str,
     route: str,
-    k: float,
+    weights: Weights,
     share: float,
     draws: Draws,
     other: Draws,
-    weights: Weights | None,
-    log_predictive: float | None,
+    predictive: tuple[float, float],
 ) -> Without:
     intervals, shifts = {}, {}
     for parameter in draws.values:
         low, median, high = draws.interval(parameter)
-        left = other.interval(parameter, None if weights is None else weights.weights)
+        left = other.interval(parameter, weights.weights if other is draws else None)
         intervals[parameter] = (float(left[0]), float(left[1]), float(left[2]))
         half = 0.5 * (high - low)
         shifts[parameter] = float((left[1] - median) / half) if half > 0.0 else math.nan
-    return Without(name, route, k, share, log_predictive, intervals, shifts)
+    return Without(name, route, weights.k, share, *predictive, intervals, shifts)

@@ -20,7 +20,7 @@ from globalfit.analysis.rebuilt import fit_of, with_experiment
 from globalfit.chains.chain import Chain
 from globalfit.errors import GlobalfitError
 from globalfit.fit import Fit
-from globalfit.inference.null import null_log_likelihoods
+from globalfit.null import null_log_likelihoods
 
 AGAINST = ("rare-b-decays", "meson-decays")  # looked at beside the fit, where the model predicts them
 
@@ -84,6 +84,7 @@ def ledger(
     chain: Chain,
     path: Path | None = None,
     *,
+    fit: Fit | None = None,
     against: Sequence[str] = AGAINST,
     discard: int | None = None,
     evidence: tuple[float, float | None] | None = None,
@@ -95,6 +96,8 @@ def ledger(
     chain : Chain
     path : Path, optional
         The fit file, where the fit names a loose one.
+    fit : Fit, optional
+        The fit of the chain, if it has been put together already.
     against : sequence of str
         Likelihoods outside the fit to look at; those that the model does not predict are passed over.
     discard : int, optional
@@ -102,10 +105,9 @@ def ledger(
     evidence : (float, float or None), optional
         ln Z and the ln Bayes factor against the null, of `against_null`; else what the chain stores.
     """
-    fit: Fit | None = None
     problem = ""
     try:
-        fit = fit_of(chain, path)
+        fit = fit or fit_of(chain, path)
     except GlobalfitError as error:
         problem = str(error).splitlines()[0]
     point = best_point(chain, fit, discard)
@@ -120,7 +122,7 @@ def ledger(
     if entries:
         cost = price(chain, places, mean, highest, evidence)
     worsened = [each for each in entries if each.status == "worsened"]
-    outside = () if fit is None else beside(chain, against, path)
+    outside = () if fit is None else beside(chain, fit, against, path)
     broken = tuple(violations(chain))
     hardest = min(worsened, key=lambda each: each.experiment.gain or 0.0, default=None)
     groups = connected(entries)
@@ -140,15 +142,17 @@ def ledger(
     )
 
 
-def beside(chain: Chain, against: Sequence[str], path: Path | None = None) -> tuple[Outside, ...]:
-    """Return the observables of experiments outside the fit at the best point of a chain."""
+def beside(
+    chain: Chain, before: Fit, against: Sequence[str], path: Path | None = None
+) -> tuple[Outside, ...]:
+    """Return the observables of experiments outside a chain's fit at its best point."""
     inside = {str(row["name"]) for row in chain.likelihoods}
     found = []
     for name in against:
         if name in inside:
             continue
         try:
-            fit, likelihood = with_experiment(chain, name, path)
+            fit, likelihood = with_experiment(chain, name, path, before)
             columns = columns_at(fit.posterior, chain.best())
             prediction = fit.posterior.predict(likelihood, fit.posterior.point(dict(columns)))
             pulls = paired(fit.posterior, likelihood, columns, prediction)

@@ -12,6 +12,7 @@ import numpy as np
 from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.chains.diagnostics import evidence_of, prior_quantile
+from globalfit.null import null_evidence
 from globalfit.posterior import Posterior
 
 QUANTILES = (0.05, 0.5, 0.95)  # of its prior, where a parameter without a null value is taken to
@@ -143,7 +144,8 @@ def price(
     mean, highest : float
         Ln L of all experiments together: posterior mean, and at the best sample.
     evidence : (float, float or None), optional
-        ln Z and ln Bayes factor; by default ln Z of the chain's tempered starts.
+        ln Z and ln Bayes factor; by default ln Z of the chain's tempered starts, beside ln Z without new
+        physics if the chain stores that of every experiment.
     """
     if evidence is not None:
         return Price(mean - evidence[0], True, evidence[0], evidence[0] - highest, evidence[1])
@@ -151,7 +153,8 @@ def price(
     if values:
         top = max(values)
         log_z = top + math.log(sum(math.exp(each - top) for each in values) / len(values))
-        return Price(mean - log_z, True, log_z, log_z - highest)
+        null = null_evidence(chain.nulls)
+        return Price(mean - log_z, True, log_z, log_z - highest, None if null is None else log_z - null)
     return Price(lower_bound(list(places.values())))
 
 

@@ -14,8 +14,8 @@ from globalfit.arrays import Array, Columns, strict
 from globalfit.chains.chain import Chain
 from globalfit.errors import GlobalfitError
 from globalfit.fit import Fit
-from globalfit.inference.null import Null, null_log_likelihoods
 from globalfit.likelihood import Likelihood, Prediction
+from globalfit.null import Null, from_rows, null_log_likelihoods
 from globalfit.posterior import Posterior
 
 CLOSE = 1e-5  # to which ln L of the plug-ins has to reproduce what the chain stores
@@ -99,7 +99,7 @@ class BestPoint:
     ----------
     experiments : tuple of Experiment
     problem : str
-        Why there are no nulls, ideals and pulls: the plug-ins are not here, or are others.
+        Why there are no ideals and pulls (of older chains: no nulls): the plug-ins are not here, or others.
     """
 
     experiments: tuple[Experiment, ...]
@@ -111,11 +111,17 @@ class BestPoint:
 
 
 def stored(chain: Chain, discard: int | None = None) -> tuple[Experiment, ...]:
-    """Return what the chain file alone says: ln L at the best sample, and its mean."""
+    """Return what the chain file alone says: ln L at the best sample, its mean, and without new physics."""
     best = chain.best()
     names = [str(row["name"]) for row in chain.likelihoods]
     kept = {name: chain.get(f"ll_{name}", discard=discard, thin=chain.stride) for name in names}
-    return tuple(Experiment(name, best[f"ll_{name}"], float(kept[name].mean())) for name in names)
+    nulls = from_rows(chain.nulls)
+    found = []
+    for name in names:
+        null = nulls.get(name, Null(None, None))
+        mean = float(kept[name].mean())
+        found.append(Experiment(name, best[f"ll_{name}"], mean, null.log_likelihood, reason=null.reason))
+    return tuple(found)
 
 
 def best_point(chain: Chain, fit: Fit | None = None, discard: int | None = None) -> BestPoint:

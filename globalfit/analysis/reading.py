@@ -62,8 +62,11 @@ def print_experiments(console: Console, found: Reading) -> None:
     from rich.table import Table
 
     if found.point.problem:
-        console.print(f"\nno null, ideal and pulls: {escape(found.point.problem)}", highlight=False)
-        return
+        stored = any(each.null is not None for each in found.point.experiments)
+        none = "ideal and pulls" if stored else "null, ideal and pulls"
+        console.print(f"\nno {none}: {escape(found.point.problem)}", highlight=False)
+        if not stored:
+            return
     if not found.point.experiments:
         return
     heads = ("at the best point", "ln L", "null", "gain", "ideal", "observable", "prediction")

@@ -18,7 +18,9 @@ def fit_of(chain: Chain, path: Path | None = None) -> Fit:
     return stored_fit(chain, path)
 
 
-def with_experiment(chain: Chain, experiment: str, path: Path | None = None) -> tuple[Fit, Likelihood]:
+def with_experiment(
+    chain: Chain, experiment: str, path: Path | None = None, before: Fit | None = None
+) -> tuple[Fit, Likelihood]:
     """Return the fit of a chain with one more likelihood, and that likelihood.
 
     Parameters
@@ -27,6 +29,8 @@ def with_experiment(chain: Chain, experiment: str, path: Path | None = None) -> 
         See `fit_of`.
     experiment : str
         A plug-in's name or file.py:Class.
+    before : Fit, optional
+        The fit of the chain, if it has been put together already.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def with_experiment(chain: Chain, experiment: str, path: Path | None = None) -> 
     FitErrors
         If it does not exist, needs what the model has not, or shares data with those of the chain.
     """
-    before = fit_of(chain, path)  # refuses what is not to be run
+    before = before or fit_of(chain, path)  # refuses what is not to be run
     assert before.recipe is not None
     recipe = before.recipe
     fit = read_fit(

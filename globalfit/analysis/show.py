@@ -29,6 +29,7 @@ def print_without(console: Console, draws: Draws, found: Sequence[Without]) -> N
     table.add_row("nothing", "", "", "", *whole)
     for each in found:
         gain = "" if each.log_predictive is None else f"{each.log_predictive:.2f}"
+        gain += "" if each.error_log_predictive is None else f" +- {each.error_log_predictive:.2f}"
         cells = [
             f"{each.intervals[name][1]:.4g} ({each.shifts[name]:+.2f})" if each.intervals else ""
             for name in names

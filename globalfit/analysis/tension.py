@@ -16,7 +16,9 @@ from scipy.special import ndtri
 from scipy.stats import chi2
 
 from globalfit.analysis.draws import Draws
+from globalfit.analysis.parts import parts, sample_parts
 from globalfit.arrays import strict
+from globalfit.fit import Fit
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,43 @@ def tension(both: Draws, one: Draws, other: Draws, names: tuple[str, str] = ("A"
     if both.log_evidence is not None and one.log_evidence is not None and other.log_evidence is not None:
         log_r = both.log_evidence - one.log_evidence - other.log_evidence
     return Tension(*names, log_s, d, p, sigma, log_r)
+
+
+def tensions(fit: Fit, **options: Any) -> list[Tension]:
+    """Return the tension of each experiment of a fit with the rest.
+
+    Only the component of the posterior that the experiment belongs to is sampled: what the others say is the
+    same with it and without, and drops out of ln S and d.
+
+    Parameters
+    ----------
+    fit : Fit
+    **options
+        Of the tempered runs; see `globalfit.analysis.parts.sample_parts`.
+    """
+    home = {name: part for part in parts(fit.posterior) for name in part.likelihoods}
+    shared = {name: part for name, part in home.items() if part.without(name)}
+    sides = [
+        side for name, part in shared.items() for side in (part.likelihoods, (name,), part.without(name))
+    ]
+    done = sample_parts(fit, sides, **options)
+    found = []
+    for name in fit.posterior.likelihoods:
+        if name in shared:
+            part = shared[name]
+            rest = part.without(name)
+            label = rest[0] if len(fit.posterior.likelihoods) == 2 else "the rest"
+            found.append(tension(done[part.likelihoods], done[(name,)], done[rest], (name, label)))
+        else:
+            found.append(Tension(name, "the rest", 0.0, 0.0, math.nan, math.nan, 0.0))
+    return found
+
+
+def pair(fit: Fit, one: str, other: str, **options: Any) -> Tension:
+    """Return the tension between two experiments of a fit; options as in `tensions`."""
+    both = tuple(name for name in fit.posterior.likelihoods if name in (one, other))
+    done = sample_parts(fit, [both, (one,), (other,)], **options)
+    return tension(done[both], done[(one,)], done[(other,)], (one, other))
 
 
 def dimensionality(draws: Draws) -> float:

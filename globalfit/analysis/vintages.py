@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from globalfit.analysis.accounts import Entry, judged
-from globalfit.analysis.draws import Draws, of_fit
+from globalfit.analysis.pieces import Piece, joined, pieces
 from globalfit.analysis.pulls import Experiment, columns_at, paired
 from globalfit.arrays import strict
 from globalfit.assembly import assemble
 from globalfit.errors import FitError, FitErrors
 from globalfit.fit import Fit
 from globalfit.fitfile import load_fit
-from globalfit.inference.null import null_log_likelihoods
+from globalfit.null import null_log_likelihoods
 from globalfit.registry import load, load_file, names
 from globalfit.tables import FitTable, read_table
 
@@ -45,6 +45,9 @@ class Vintage:
         ln Z minus ln Z without new physics, by the same data; None if an experiment has no null.
     same : bool
         True if the data are those of the date before, whose numbers these are.
+    routes : mapping of str to str
+        By experiment, how its part of the posterior was had: "sampled", "reweighted (k = ...)" from the date
+        before, or "kept" where no measurement of the part is another.
     labels : mapping of str to (str, str, bool)
         LaTeX label and unit of each parameter, and whether its prior is logarithmic.
     """
@@ -57,6 +60,7 @@ class Vintage:
     log_evidence: float
     log_bayes: float | None
     same: bool = False
+    routes: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
 
     @property
@@ -71,6 +75,7 @@ class Vintage:
             {"date": self.date.isoformat(), "measurements": dict(self.measurements), "absent": self.absent}
             | {"log_evidence": self.log_evidence, "log_bayes": self.log_bayes, "gain": self.gain}
             | {"intervals": {name: list(each) for name, each in self.intervals.items()}, "same": self.same}
+            | {"routes": dict(self.routes)}
         )
         return found | {"experiments": [each.to_dict() for each in self.entries]}
 
@@ -83,7 +88,11 @@ def vintages(
     seed: int = 1,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> list[Vintage]:
-    """Return a fit with the measurements of each date, sampled by tempered runs.
+    """Return a fit with the measurements of each date, by tempered runs and by reweighting.
+
+    Components of the posterior that share nothing are looked at one by one. One whose measurements are those
+    of the date before is kept; one in which they changed little is reweighted, where the Pareto shape of the
+    weights is below 0.5; all others are sampled.
 
     Parameters
     ----------
@@ -91,7 +100,7 @@ def vintages(
         The fit file; a likelihood whose measurement it names keeps it at every date.
     dates : sequence of datetime.date
     particles, seed : int
-        Of the tempered runs. The same data are sampled once.
+        Of the tempered runs.
     progress : callable
         Called as ``progress("dates", done, total)``.
 
@@ -101,6 +110,7 @@ def vintages(
         If the fit file is wrong, or nothing in it had been measured at any of the dates.
     """
     found: list[Vintage] = []
+    before: list[Piece] = []
     for done, date in enumerate(sorted(dates)):
         progress("dates", done, len(dates))
         fit, absent = fit_at(path, date)
@@ -111,7 +121,8 @@ def vintages(
         elif found and found[-1].measurements == used:
             found.append(replace(found[-1], date=date, absent=absent, same=True))
         else:
-            found.append(_sampled(fit, date, used, absent, of_fit(fit, kept, seed, particles)))
+            before = pieces(fit, used, before, seed, particles)
+            found.append(_described(fit, date, used, absent, before))
     progress("dates", len(dates), len(dates))
     if not any(each.entries for each in found):
         problem = f"nothing in it had been measured by {max(dates)}"
@@ -144,10 +155,16 @@ def fit_at(path: Path, date: datetime.date) -> tuple[Fit, tuple[str, ...]]:
     return fit, tuple(absent)
 
 
-def _sampled(
-    fit: Fit, date: datetime.date, used: Mapping[str, str], absent: tuple[str, ...], draws: Draws
+def _described(
+    fit: Fit,
+    date: datetime.date,
+    used: Mapping[str, str],
+    absent: tuple[str, ...],
+    found: Sequence[Piece],
 ) -> Vintage:
     posterior = fit.posterior
+    draws = joined(fit, used, found)
+    routes = {name: each.route for each in found for name in each.part.likelihoods}
     nulls = null_log_likelihoods(posterior)
     top = int(np.argmax(draws.log_likelihood))
     columns = columns_at(posterior, {name: float(values[top]) for name, values in draws.values.items()})
@@ -186,4 +203,6 @@ def _sampled(
         each.name: (each.label, each.unit, prior.scale == "log")
         for each, prior in zip(space.sampled, space.priors, strict=True)
     }
-    return Vintage(date, used, absent, tuple(entries), intervals, log_z, log_bayes, labels=labels)
+    return Vintage(
+        date, used, absent, tuple(entries), intervals, log_z, log_bayes, routes=routes, labels=labels
+    )

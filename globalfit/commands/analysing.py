@@ -14,6 +14,9 @@ FitFile = Annotated[
 ]
 Particles = Annotated[int, typer.Option(min=100, help="particles of a tempered run")]
 Seed = Annotated[int, typer.Option(help="seed of tempered runs")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="processes for tempered runs; as many as cores by default")
+]
 
 
 def leave_one_out(
@@ -23,14 +26,15 @@ def leave_one_out(
     ] = True,
     particles: Particles = 8000,
     seed: Seed = 1,
+    workers: Workers = None,
     fit: FitFile = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Leave out every experiment in turn: which of them hold the result, and how it moves without them.
 
-    Reweights the chain where the Pareto shape of the weights is below 0.5, else samples anew without the
-    experiment; the route is named.
+    Reweights the chain where the Pareto shape of the weights is below 0.5, else samples anew, without the
+    experiment, the parameters that it is connected with; the route is named.
     """
     from globalfit.analysis.draws import of_chain
     from globalfit.analysis.leave_one_out import leave_one_out as leave
@@ -47,7 +51,8 @@ def leave_one_out(
             fit_of(chain, fit) if sample else None,
             seed=seed,
             particles=particles,
-            progress=lambda name, done, total: show("leaving out", done, total),
+            workers=workers,
+            progress=show,
         )
     if as_json:
         print_json([each.to_dict() for each in found])
@@ -62,18 +67,19 @@ def tension(
     ] = "",
     particles: Particles = 8000,
     seed: Seed = 1,
+    workers: Workers = None,
     fit: FitFile = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Say which experiments disagree: suspiciousness, which does not depend on the prior's width.
 
-    Needs the posterior of each side alone: these are sampled by tempered runs.
+    Needs the posterior of each side alone: these are sampled by tempered runs, of the parameters that the
+    experiment is connected with.
     """
-    from globalfit.analysis.draws import of_fit
     from globalfit.analysis.rebuilt import fit_of
     from globalfit.analysis.show import print_tensions
-    from globalfit.analysis.tension import tension as tension_
+    from globalfit.analysis.tension import pair, tensions
     from globalfit.chains.chain import Chain
     from globalfit.commands.common import words
     from globalfit.errors import ChainError, did_you_mean
@@ -89,24 +95,14 @@ def tension(
         raise typer.BadParameter("--between takes two different experiments")
     if len(names) < 2:
         raise ChainError(str(file), "holds one experiment", "tension needs two")
-    pairs = (
-        [((wanted[0],), (wanted[1],))]
-        if wanted
-        else [((name,), tuple(other for other in names if other != name)) for name in names]
-    )
-    sides: dict[tuple[str, ...], Any] = {}
-    needed = dict.fromkeys(each for one, other in pairs for each in (one, other, (*one, *other)))
-    needed = dict.fromkeys(tuple(name for name in names if name in each) for each in needed)
     with bars() as show:
-        for done, each in enumerate(needed):
-            show("posteriors of parts of the data", done, len(needed))
-            sides[each] = of_fit(whole, each, seed, particles)
-        show("posteriors of parts of the data", len(needed), len(needed))
-    found = []
-    for one, other in pairs:
-        both = tuple(name for name in names if name in (*one, *other))
-        label = other[0] if len(other) == 1 else "the rest"
-        found.append(tension_(sides[both], sides[one], sides[other], (one[0], label)))
+        options: dict[str, Any] = {
+            "seed": seed,
+            "particles": particles,
+            "workers": workers,
+            "progress": show,
+        }
+        found = [pair(whole, wanted[0], wanted[1], **options)] if wanted else tensions(whole, **options)
     print_json([each.to_dict() for each in found]) if as_json else print_tensions(console(), found)
 
 

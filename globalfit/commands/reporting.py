@@ -49,6 +49,15 @@ def report(
 
 def predict(
     file: ChainPath,
+    experiment: Annotated[
+        str,
+        typer.Option(
+            help="instead, photons in this beam experiment: a card (sbnd, icarus, ...) or its .toml"
+        ),
+    ] = "",
+    above: Annotated[
+        float | None, typer.Option(min=0.0, help="with --experiment: lowest energy of a photon, MeV")
+    ] = None,
     fit: FitFile = None,
     samples: Samples = 400,
     discard: Discard = None,
@@ -58,7 +67,8 @@ def predict(
     """Print what the posterior predicts: each observable with its intervals, beside what is measured.
 
     Kept samples are evaluated again with the fit of the chain; of a chain that is not converged only the best
-    sample is given.
+    sample is given. With --experiment: events of a long-lived X in an experiment that is in no fit, before
+    efficiencies.
     """
     from globalfit.chains.chain import Chain
     from globalfit.report.predictive import predict as predict_
@@ -69,7 +79,20 @@ def predict(
         verdict = chain.verdict if discard is None else chain.assess(discard)
         if not verdict.converged:
             say(f"NOT CONVERGED: {verdict.reasons[0]}")
-        found = predict_(chain, stored_fit(chain, fit), samples=samples, discard=verdict.discard)
+        whole = stored_fit(chain, fit)
+        if experiment:
+            from globalfit.report.elsewhere import card_of, elsewhere
+            from globalfit.report.show import print_elsewhere
+
+            events = elsewhere(
+                chain, whole, card_of(experiment), above=above, samples=samples, discard=verdict.discard
+            )
+            if as_json:
+                print_json(events.to_dict(intervals=verdict.converged))
+            else:
+                print_elsewhere(console(), events, converged=verdict.converged)
+            return
+        found = predict_(chain, whole, samples=samples, discard=verdict.discard)
     if as_json:
         print_json(found.to_dict(intervals=verdict.converged))
     else:

@@ -64,7 +64,11 @@ def run(
         int | None, typer.Option(help="sample this one alone, counted from 0; see 'globalfit merge'")
     ] = None,
     engine: Annotated[
-        EngineName | None, typer.Option(help="who samples; it changes no bit of the chain")
+        EngineName | None,
+        typer.Option(
+            help="who samples; it changes no bit of the chain. By default processes on all cores, if several "
+            "ensembles can share them"
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="worker processes; as many as cores by default")
@@ -91,6 +95,7 @@ def run(
     and the same command goes on from there. Prints the summary at the end.
     """
     from globalfit.progress import ProgressLine
+    from globalfit.sampling.engines.engine import fitting
 
     if steps is not None and steps_more is not None:
         raise typer.BadParameter("--steps and --steps-more exclude each other")
@@ -121,6 +126,11 @@ def run(
     for each in likelihood or []:
         again += ["--likelihood", each]
     go_on = shlex.join(map(str, again))
+    if ensembles is not None:
+        loaded = loaded.with_ensembles(ensembles)
+    named = engine and engine.value
+    if not (named or workers or scheduler or scheduler_file) and only_ensemble is None:
+        named = fitting(loaded)
     try:
         with ProgressLine(console(stderr=True), quiet=quiet) as line_:
             chain = loaded.run(
@@ -131,9 +141,8 @@ def run(
                 fresh=fresh,
                 sync=sync.value,
                 break_lock=break_lock,
-                ensembles=ensembles,
                 only_ensemble=only_ensemble,
-                engine=engine and engine.value,
+                engine=named,
                 workers=workers,
                 scheduler=scheduler,
                 scheduler_file=scheduler_file,

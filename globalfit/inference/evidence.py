@@ -16,9 +16,9 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import SamplingError
-from globalfit.inference.null import Null, null_log_likelihoods
 from globalfit.likelihood import Likelihood, Prediction
 from globalfit.model import Point
+from globalfit.null import Null, null_log_likelihoods
 from globalfit.posterior import Posterior
 from globalfit.sampling.tempered import MOVES, PARTICLES, tempered_population
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -131,6 +131,7 @@ def long_lived(model: T3R) -> LongLived:
     )
 
 
+@cache
 def tables() -> Path:
     """Return where the shipped tables are."""
     return Path(str(files("globalfit.likelihoods").joinpath("data", "beam_tables.h5")))
@@ -243,6 +244,10 @@ class PortalPoint(MediatorPoint):
     def _scales(self) -> Mapping[str, Array]:
         pi, k = self.flux_pi, self.flux_k
         return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
+
+    def flux_scale(self, parent: str) -> Array:
+        """Return the flux of "pi+", "pi-", "k+", "k-" over that of the tables, (n,) or ()."""
+        return np.asarray(self._scales[parent])
 
     def _events(self, quantity: str) -> Array:
         if self.dark_signal is not None:

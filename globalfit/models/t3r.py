@@ -188,7 +188,7 @@ class T3R:
         )  # fmt: skip
         other = "mu" if lepton == "e" else "e"  # it couples through kinetic mixing alone
         kept = (each for each in COUPLINGS if each.name not in (f"y_{other}", f"g_{other}_axial"))
-        beam = () if self.portal == "none" else portal_sector.DERIVED
+        beam = portal_sector.DERIVED if self.portal.startswith("long-lived") else ()
         return (*kept, *mediator_quantities(CHANNELS_APRIME, channels_phi), *beam)
 
     @property

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.chains.axes import Axis, axis_for
 from globalfit.chains.chain import Chain
 from globalfit.chains.export.arviz import SHAPES
 from globalfit.errors import GlobalfitError
+from globalfit.fit import Fit
 from globalfit.report.data import Datum, Spectrum
 from globalfit.report.markup import printable
 from globalfit.report.predictive import Predictive
+from globalfit.report.profiles import profiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +31,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe 
 BANDS = ((0, 4, 0.25, "95 %"), (1, 3, 0.5, "68 %"))  # quantiles, opacity
 BINS = 50
 FEW = 30  # bins for some hundred samples
+FARTHEST = 12.0  # pulls beyond are drawn at the edge
 DRAWN = 40_000  # samples in a corner plot; enough at this size
 WIDE, HIGH = 2.9, 2.2  # inches of a panel
 PIXELS = 1500  # width of a corner plot
@@ -74,9 +78,10 @@ class Drawing:
         width = self.figure.get_size_inches()[0]
         with mpl.rc_context(STYLE):
             if self.dense:
-                self.figure.savefig(buffer, format="png", dpi=min(150.0, PIXELS / width), bbox_inches="tight")
+                self.figure.savefig(buffer, format="png", dpi=min(150.0, PIXELS / width))
             else:
                 self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        self.figure.set_layout_engine("none")  # it is laid out now, for the next format too
         return buffer.getvalue(), "image/png" if self.dense else "image/svg+xml"
 
 
@@ -99,18 +104,17 @@ def corner_plot(chain: Chain, discard: int) -> Drawing:
     return Drawing("corner", "Corner plot", alt, figure, dense=True)
 
 
-def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
-    """Return the distribution of each parameter with its prior and the highest likelihood of any sample."""
+def marginals(chain: Chain, discard: int, *, converged: bool, fit: Fit | None = None) -> Drawing:
+    """Return the distribution of each parameter beside its prior and its profile likelihood.
+
+    Without the fit the profile is the highest likelihood of any sample in a bin.
+    """
     best = chain.best()
-    profile = _sum_of_likelihoods(chain, discard)
+    lines = {name: _line(chain, name, discard) for name in chain.names}
+    ratios, label = _profiles(chain, fit, lines, discard)
 
     def draw(panel: Axes, name: str) -> None:
-        axis = axis_for(chain, name)
-        samples = chain.get(name, discard=discard, thin=chain.stride)
-        span = _span(chain, axis, samples)
-        places = _unit(axis, samples)
-        low, high = _unit(axis, np.array(span))
-        edges = np.linspace(low, high, BINS + 1)
+        axis, samples, span, places, edges = lines[name]
         counts = np.histogram(places, edges)[0] / (len(samples) * (edges[1] - edges[0]))
         highest = float(counts.max()) or 1.0
         centres = _back(axis, 0.5 * (edges[1:] + edges[:-1]))
@@ -118,12 +122,8 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
             counts / highest, _back(axis, edges), fill=True, color=BLUE, alpha=0.35, label="posterior"
         )
         panel.stairs(counts / highest, _back(axis, edges), color=BLUE, lw=1.2)
-        if profile is not None:
-            ratio = np.zeros(BINS)
-            at = np.clip(np.digitize(places, edges) - 1, 0, BINS - 1)
-            np.maximum.at(ratio, at, np.exp(profile - profile.max()))
-            label = "highest likelihood of a sample"
-            panel.step(axis.place(centres), ratio, where="mid", color=ORANGE, lw=1.0, label=label)
+        if name in ratios:
+            panel.step(axis.place(centres), ratios[name], where="mid", color=ORANGE, lw=1.2, label=label)
         density = _prior_density(chain, axis, centres)
         if density is not None:
             panel.plot(axis.place(centres), density / highest, color=GREY, ls="--", lw=1.2, label="prior")
@@ -142,7 +142,7 @@ def marginals(chain: Chain, discard: int, *, converged: bool) -> Drawing:
         panel.set_xlabel(printable(axis.caption(*span)))
 
     figure = _grid(list(chain.names), draw, stamped=not converged)
-    alt = f"one panel for each of {', '.join(chain.names)}: posterior, prior and highest likelihood"
+    alt = f"one panel for each of {', '.join(chain.names)}: posterior, prior and {label}"
     return Drawing("marginals", "Parameters one by one", alt, figure)
 
 
@@ -153,16 +153,23 @@ def pulls(found: Predictive) -> Drawing:
     panel = figure.subplots()
     y = np.arange(len(rows))
     values = np.array([each.value for each in rows])
-    edge = max(3.0, 1.1 * float(np.abs(values[np.isfinite(values)]).max(initial=0.0)))
+    every = np.array([x for each in rows for x in (each.value, each.null) if x is not None])
+    edge = min(max(3.0, 1.1 * float(np.abs(every[np.isfinite(every)]).max(initial=0.0))), FARTHEST)
     for width, alpha in ((2.0, 0.08), (1.0, 0.12)):
         panel.axvspan(-width, width, color=GREY, alpha=alpha, lw=0)
+    nulls = np.array([math.nan if each.null is None else each.null for each in rows])
     panel.hlines(y, 0.0, np.clip(values, -edge, edge), color=BLUE, lw=2.0)
-    panel.plot(np.clip(values, -edge, edge), y, "o", color=BLUE, ms=5)
+    panel.plot(
+        np.clip(nulls, -edge, edge), y, "o", mfc="white", mec=ORANGE, ms=6, label="without new physics"
+    )
+    panel.plot(np.clip(values, -edge, edge), y, "o", color=BLUE, ms=5, label="best sample")
+    if np.isfinite(nulls).any():
+        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8)
     panel.axvline(0.0, color="black", lw=0.8)
     panel.set_yticks(y, [_plain(f"{each.likelihood}: {each.observable}") for each in rows])
     panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.set_xlim(-edge, edge)
-    panel.set_xlabel("pull of the best sample")
+    panel.set_xlabel(r"pull, (prediction $-$ measurement)/$\sigma$")
     alt = "; ".join(f"{each.observable} {each.value:+.2f}" for each in rows)
     return Drawing("pulls-figure", "Pulls", f"pulls of the best sample: {alt}", figure)
 
@@ -304,6 +311,46 @@ def _grid(
                 ha="center", va="center",
             )  # fmt: skip
     return figure
+
+
+class Line(NamedTuple):
+    """A parameter along its axis: samples and their places (n,), and the bins' edges."""
+
+    axis: Axis
+    samples: Array
+    span: tuple[float, float]
+    places: Array
+    edges: Array
+
+    def bins(self, values: Array) -> NDArray[np.intp]:
+        """Return the bins of physical values, those beyond the ends in the outermost."""
+        return np.clip(np.digitize(_unit(self.axis, values), self.edges) - 1, 0, BINS - 1)
+
+
+def _line(chain: Chain, name: str, discard: int) -> Line:
+    axis = axis_for(chain, name)
+    samples = chain.get(name, discard=discard, thin=chain.stride)
+    span = _span(chain, axis, samples)
+    places = _unit(axis, samples)
+    low, high = _unit(axis, np.array(span)).tolist()
+    return Line(axis, samples, span, places, np.linspace(low, high, BINS + 1))
+
+
+def _profiles(
+    chain: Chain, fit: Fit | None, lines: Mapping[str, Line], discard: int
+) -> tuple[dict[str, Array], str]:
+    """Return the likelihood in bins of each parameter over its maximum, and what to call it."""
+    if fit is not None:
+        where = {name: each.bins for name, each in lines.items()}
+        found = profiles(chain, fit, where, BINS, discard=discard)
+        return {name: np.exp(each) for name, each in found.items()}, "profile likelihood"
+    total = _sum_of_likelihoods(chain, discard)
+    ratios: dict[str, Array] = {}
+    if total is not None:
+        for name, line in lines.items():
+            ratios[name] = np.zeros(BINS)
+            np.maximum.at(ratios[name], line.bins(line.samples), np.exp(total - total.max()))
+    return ratios, "highest likelihood of a sample"
 
 
 def _sum_of_likelihoods(chain: Chain, discard: int) -> Array | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Sequence
 from typing import TypeAlias
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 from globalfit.show import number
 
 Node: TypeAlias = ElementTree.Element
+WRITTEN = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?( %)?")  # a number as text, in a form of its own
 Content: TypeAlias = "Node | str | float | None"
 
 
@@ -68,6 +70,8 @@ def _cell(content: Content) -> Node:
     if isinstance(content, int | float):
         text = number(content) if math.isfinite(content) else "-"
         return element("td", text, class_="number", data_value=repr(float(content)))
+    if isinstance(content, str) and WRITTEN.fullmatch(content):
+        return element("td", content, class_="number", data_value=content.removesuffix(" %"))
     if isinstance(content, str) and " .. " in content:
         return element("td", content, class_="range")
     return element("td", content)

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from globalfit import __version__
+from globalfit.analysis.ledger import Ledger, ledger
 from globalfit.analysis.pushback import Violation, violations
 from globalfit.chains.chain import Chain
 from globalfit.chains.export.writing import refuse, replacing
 from globalfit.chains.summary import Summary, summarise
 from globalfit.errors import ChainError, GlobalfitError
+from globalfit.fit import Fit
 from globalfit.report import sections
 from globalfit.report.figures import (
     STYLE,
@@ -50,6 +52,10 @@ class Report:
         None where the fit could not be put together again.
     missing : str
         Why.
+    ledger : Ledger or None
+        What the fit explains; None if no plug-in was to be loaded.
+    fit : Fit or None
+        The fit of the chain, if it could be put together again.
     """
 
     chain: Chain
@@ -57,6 +63,8 @@ class Report:
     violations: tuple[Violation, ...]
     predictive: Predictive | None = None
     missing: str = ""
+    ledger: Ledger | None = None
+    fit: Fit | None = None
 
 
 def report(
@@ -82,14 +90,16 @@ def report(
     """
     summary = summarise(chain, discard=discard)
     found = tuple(violations(chain))
-    predictive, missing = None, ""
+    if samples < 1:
+        return Report(chain, summary, found, missing="no sample was evaluated again; leave out --no-predict")
+    whole, predictive, said, missing = None, None, None, ""
     try:
-        if samples < 1:
-            raise ChainError("", "no sample was evaluated again", "leave out --no-predict")
-        predictive = predict(chain, stored_fit(chain, fit), samples=samples, discard=summary.discard)
+        whole = stored_fit(chain, fit)
+        predictive = predict(chain, whole, samples=samples, discard=summary.discard)
+        said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
         missing = "; ".join(str(error).splitlines())
-    return Report(chain, summary, found, predictive, missing)
+    return Report(chain, summary, found, predictive, missing, said, whole)
 
 
 def drawings(found: Report) -> Iterator[Figured]:
@@ -97,7 +107,7 @@ def drawings(found: Report) -> Iterator[Figured]:
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
     makers: list[Callable[[], Drawing | None]] = [
         partial(corner_plot, chain, discard),
-        partial(marginals, chain, discard, converged=converged),
+        partial(marginals, chain, discard, converged=converged, fit=found.fit),
     ]
     if (predictive := found.predictive) is not None:
         for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
@@ -132,6 +142,7 @@ def page(found: Report, figures: Sequence[Figured]) -> str:
         sections.fitted(chain, summary),
         sections.quantities(summary),
         *early,
+        sections.accounts(found.ledger),
         sections.experiments(summary, found.predictive),
         _predictions(found, late),
         sections.modes(summary),
@@ -189,7 +200,7 @@ def write_pdf(title: str, figures: Sequence[Figured], output: Path) -> None:
         with PdfPages(temporary, metadata=about) as pages:
             for each in figures:
                 if not isinstance(each, str):
-                    pages.savefig(each[0].figure, bbox_inches="tight")
+                    pages.savefig(each[0].figure)
 
 
 def check_outputs(chain: Path, output: Path, pdf: Path | None, *, overwrite: bool) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from globalfit.analysis.pulls import columns_at, paired
 from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
-from globalfit.inference.null import null_log_likelihoods
 from globalfit.likelihood import Prediction
+from globalfit.null import null_log_likelihoods
 from globalfit.report.data import Datum, Spectrum, measured, spectra
 
 SAMPLES = 400
@@ -24,11 +25,15 @@ BESIDE = ("error_", "sm_", "theory_covariance")  # what stands beside an observa
 
 
 class Pull(NamedTuple):
-    """What a prediction misses a measured number by, in its errors: positive where it is too high."""
+    """What a prediction misses a measured number by, in its errors: positive where it is too high.
+
+    `null` is the same without new physics, where the likelihood or the model says what that is.
+    """
 
     likelihood: str
     observable: str
     value: float
+    null: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +123,10 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
     if missing:
         raise ChainError(str(chain.path), f"has no parameter '{missing[0]}'", "sample the fit again")
     stored = [f"ll_{name}" for name in posterior.likelihoods]
-    rows = _rows(chain, (*space.names, *stored), samples, discard)
+    rows = rows_of(chain, (*space.names, *stored), samples, discard)
     values = np.column_stack([rows[name] for name in space.names])
     point = posterior.point(space.columns(space.walker(values)))
+    columns = columns_at(posterior, chain.best())
     best: dict[str, Array] = {}
     draws: dict[str, Array] = {}
     left: list[Pull] = []
@@ -138,7 +144,12 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
                 best[key], draws[key], source[key] = found[0], found[1:], name
         known = {key: found for key, found in prediction.items() if key in best or key.startswith("error_")}
         numbers = measured(likelihood, known)
-        left += _pulls(likelihood, {key: found[:1] for key, found in prediction.items()}, numbers)
+        first = {key: found[:1] for key, found in prediction.items()}
+        own = paired(posterior, likelihood, columns, first)
+        left += [
+            Pull(name, each.observable, float(each.best), each.null) for each in own if each.best is not None
+        ]
+        left += [] if own else _pulls(first, numbers)
         if isinstance(top := getattr(likelihood, "ideal", None), int | float):
             ideal[name] = float(top)
         data += numbers
@@ -148,10 +159,8 @@ def predict(chain: Chain, fit: Fit, *, samples: int = SAMPLES, discard: int | No
     return Predictive(best, draws, tuple(left), null, ideal, source, tuple(data), tuple(curves), difference)
 
 
-def _pulls(likelihood: Any, prediction: Prediction, numbers: list[Datum]) -> list[Pull]:
-    """Return the pulls at one point: the likelihood's own where it tells, else from its measured numbers."""
-    if callable(own := getattr(likelihood, "pulls", None)):
-        return [Pull(str(likelihood.name), key, float(value[0])) for key, value in own(prediction).items()]
+def _pulls(prediction: Prediction, numbers: list[Datum]) -> list[Pull]:
+    """Return the pulls at one point of a likelihood that tells none, from its measured numbers."""
     found = []
     for each in numbers:
         names = [f"error_{each.observable}", f"error_ln_{each.observable}"]
@@ -161,7 +170,7 @@ def _pulls(likelihood: Any, prediction: Prediction, numbers: list[Datum]) -> lis
     return found
 
 
-def _rows(chain: Chain, names: tuple[str, ...], most: int, discard: int | None) -> dict[str, Array]:
+def rows_of(chain: Chain, names: Sequence[str], most: int, discard: int | None) -> dict[str, Array]:
     """Return quantities at the best sample, first, and at `most` evenly spaced kept ones."""
     best, found = chain.best(), {}
     for name in names:

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from globalfit.analysis.ledger import Ledger
 from globalfit.analysis.pushback import Violation
+from globalfit.analysis.tabular import blocks
 from globalfit.chains.chain import Chain
 from globalfit.chains.cite import bibtex, references, uncited
 from globalfit.chains.summary import Row, Summary
@@ -17,6 +19,7 @@ from globalfit.report.markup import Content, Node, add, data_uri, element, listi
 from globalfit.report.predictive import Predictive
 from globalfit.show import spread_digits
 
+ELSEWHERE = ("answer", "limits broken")  # parts of the ledger that the page shows already
 FIELD = {key: re.compile(rf'\b{key} = "\{{?(.*?)\}}?"[,}}]') for key in ("title", "eprint", "doi", "author")}
 
 
@@ -154,6 +157,26 @@ def _rounded(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
 
 
+def accounts(found: Ledger | None) -> Node:
+    """Return the ledger: its answer, and its tables but for what the page shows elsewhere."""
+    made = section("ledger", "What the fit explains")
+    if found is None:
+        add(made, element("p", "Not shown: no plug-in was loaded.", class_="missing"))
+        return made
+    add(made, element("p", element("strong", "At the best sample: "), f"{found.answer}."))
+    for block in blocks(found):
+        if block.title in ELSEWHERE or (block.title == "parameters" and not found.converged):
+            continue
+        if block.columns:
+            if block.rows:
+                caption = block.title[:1].upper() + block.title[1:]
+                add(made, table(block.columns, block.rows, caption))
+        else:
+            text = "; ".join(row[0] for row in block.rows)
+            add(made, element("p", element("strong", f"{block.title[:1].upper()}{block.title[1:]}: "), text))
+    return made
+
+
 def experiments(summary: Summary, found: Predictive | None) -> Node:
     """Return ln L of each experiment at the best sample; at the null point and ideal where that is known."""
     made = section("likelihoods", "ln L of each experiment")
@@ -196,9 +219,12 @@ def predicted(found: Predictive, *, converged: bool) -> list[Node]:
     """Return the tables of pulls and of observables beside what is measured."""
     made = []
     if found.pulls:
-        rows = [(each.observable, each.likelihood, round(each.value, 2)) for each in found.pulls]
-        caption = "(Prediction − measurement) / error at the best sample, theory errors included"
-        made.append(table(("observable", "likelihood", "pull"), rows, caption))
+        rows = [
+            (each.observable, each.likelihood, round(each.value, 2), _fixed(each.null))
+            for each in found.pulls
+        ]
+        caption = "Pulls: (prediction − measurement) / error, theory errors included"
+        made.append(table(("observable", "likelihood", "best sample", "no new physics"), rows, caption))
     values = []
     for each in found.data:
         low, high = each.interval

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from globalfit.report.elsewhere import Elsewhere
 from globalfit.report.predictive import Predictive
 from globalfit.show import number
 
@@ -42,6 +43,21 @@ def print_predictive(console: Console, found: Predictive, *, converged: bool) ->
         cells = _intervals(quantiles) if converged else []
         table.add_row(escape(name), escape(source), number(float(best)), *cells, measured)
     console.print(table)
+
+
+def print_elsewhere(console: Console, found: Elsewhere, *, converged: bool) -> None:
+    """Print the events in an experiment that is in no fit."""
+    from rich.markup import escape
+
+    line = (
+        f"{found.experiment}: photons above {found.above:g} MeV, efficiency one, "
+        f"{found.exposure:.3g} protons on target: {found.best:.4g} events at the best sample"
+    )
+    if converged:
+        median, inner, outer = _intervals(found.quantiles)
+        line += f"; median {median}, 68 % {inner}, 95 % {outer}"
+    console.print(escape(line), highlight=False, soft_wrap=True)
+    console.print(escape(found.reference), style="dim", highlight=False, soft_wrap=True)
 
 
 def _intervals(quantiles: object) -> list[str]:

@@ -30,11 +30,15 @@ class Component:
     light : (l,)
         Those of the parameters that touch none of the component's costliest likelihoods, or none at all if
         there is no such distinction.
+    cheap, dear : (c,), (d,)
+        The likelihoods without the costliest, and these; all are cheap if there is no such distinction.
     """
 
     parameters: Index
     likelihoods: Index
     light: Index
+    cheap: Index
+    dear: Index
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,9 @@ def blocks(posterior: Posterior) -> Blocks:
     for group in _connected(links):
         theirs = np.flatnonzero(touches[group].any(axis=0))
         dear = [level for level in levels if np.isin(level, theirs).any()]
-        light = group[~touches[np.ix_(group, dear[-1])].any(axis=1)] if len(dear) > 1 else group[:0]
-        found.append(Component(group, theirs, light))
+        costly = np.intersect1d(theirs, dear[-1]) if len(dear) > 1 else theirs[:0]
+        light = group[~touches[np.ix_(group, costly)].any(axis=1)] if len(costly) else group[:0]
+        found.append(Component(group, theirs, light, np.setdiff1d(theirs, costly), costly))
     return Blocks(touches, tuple(found), np.flatnonzero(~touches.any(axis=0)), levels)
 
 

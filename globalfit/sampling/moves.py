@@ -10,15 +10,18 @@ from emcee.moves import Move, RedBlueMove
 from globalfit.arrays import Array, Mask
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import Blocks, Component, Index, blocks
-from globalfit.sampling.mixture import Mixture
 from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.trial import Cloud, decide
+from globalfit.sampling.tries import attempt
 
 MEDIAN, WIDTH, JUMP = 0.67, 0.9, 0.15
 INDEPENDENT = 0.8  # share of the moves that are drawn from the mixture
 
+FINE, FAR = 0.3, 2.0  # median and width of that scale beside a mixture: for points in folds that it missed
+TRIES = 6  # draws from the mixture in each step of a chain
+
 # Named in the fingerprint of a fit that starts tempered, beside the proposal itself.
-MOVES = "components: 0.8 mixture(t8) + 0.2 block-de(median=0.67, width=0.9, jump=0.15), delayed by cost"
+MOVES = "components: 6 mixture(t8, halo) + block-de(median=0.3, width=2, jump=0.15), delayed by cost"
 
 
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types
@@ -66,31 +69,32 @@ def differences(
     return np.where(block, scale * (others[first] - others[second]), 0.0), block
 
 
-def update(
+def differ(
     posterior: Posterior,
     structure: Blocks,
     component: Component,
     cloud: Cloud,
     halves: tuple[Index, Index],
-    mixtures: tuple[Mixture | None, Mixture | None],
     random: np.random.RandomState,
     *,
     beta: float = 1.0,
 ) -> Mask:
-    """Move all points of a cloud once in the parameters of one component; return which moved (n,).
+    """Move all points of a cloud once in the parameters of a component; return which moved (n,).
 
-    Each point is drawn afresh from the mixture of its half or goes along a difference of two points of the
-    other half. Where some parameters touch only cheap likelihoods, they make a second move of their own.
+    Each goes along a difference of two points of the other half. Where some parameters touch only cheap
+    likelihoods, they make a second move of their own.
     """
-    moved = np.zeros(len(cloud.coords), dtype=np.bool_)
+    taken = np.zeros(len(cloud.coords), dtype=np.bool_)
     for columns in (component.parameters, component.light):
-        for here, there, mixture in zip(halves, halves[::-1], mixtures, strict=True):
-            if len(columns):
-                whole = mixture if columns is component.parameters else None
-                proposed, block, log_hastings = _propose(cloud, here, there, columns, whole, random)
-                taken = decide(posterior, structure, cloud, here, proposed, block, log_hastings, random, beta)
-                moved[taken] = True
-    return moved
+        for here, there in (halves, halves[::-1]) if len(columns) else ():
+            others = cloud.coords[np.ix_(there, columns)]
+            step, block = differences(len(here), others, random, FINE, FAR)
+            proposed = cloud.coords[here]
+            proposed[:, columns] += step
+            moved = np.zeros(proposed.shape, dtype=np.bool_)
+            moved[:, columns] = block
+            taken[decide(posterior, structure, cloud, here, proposed, moved, random, beta)] = True
+    return taken
 
 
 def halve(n: int, random: np.random.RandomState) -> tuple[Index, Index]:
@@ -99,33 +103,8 @@ def halve(n: int, random: np.random.RandomState) -> tuple[Index, Index]:
     return order[: n // 2], order[n // 2 :]
 
 
-def _propose(
-    cloud: Cloud,
-    here: Index,
-    there: Index,
-    columns: Index,
-    mixture: Mixture | None,
-    random: np.random.RandomState,
-) -> tuple[Array, Mask, Array]:
-    """Return proposals (m, dim), which coordinates they move, and the ln Hastings factors (m,)."""
-    x = cloud.coords[np.ix_(here, columns)]
-    step, block = differences(len(here), cloud.coords[np.ix_(there, columns)], random)
-    y = x + step
-    log_hastings = np.zeros(len(here))
-    if mixture is not None:
-        fresh = mixture.draw(len(here), random)
-        afresh = random.random_sample(len(here)) < INDEPENDENT
-        y[afresh], block[afresh] = fresh[afresh], True
-        log_hastings[afresh] = mixture.log_density(x[afresh]) - mixture.log_density(y[afresh])
-    proposed = cloud.coords[here]
-    proposed[:, columns] = y
-    moved = np.zeros(proposed.shape, dtype=np.bool_)
-    moved[:, columns] = block
-    return proposed, moved, log_hastings
-
-
 class ComponentMove(Move):  # type: ignore[misc]  # emcee has no types
-    """One step in every component of the posterior, each accepted by itself; see `update`.
+    """One step: in every component by itself, `TRIES` draws from its mixture, then a move by differences.
 
     Parameters
     ----------
@@ -138,7 +117,7 @@ class ComponentMove(Move):  # type: ignore[misc]  # emcee has no types
     def __init__(self, posterior: Posterior, proposal: Proposal) -> None:
         super().__init__()
         self.posterior, self.structure = posterior, blocks(posterior)
-        self.mixtures = proposal.for_components(self.structure, posterior.space.names)
+        self.sources = proposal.for_components(self.structure, posterior.space.names)
 
     def propose(self, model: Any, state: Any) -> tuple[Any, Mask]:
         """Return the state after the step and which walkers moved (walkers,)."""
@@ -149,9 +128,12 @@ class ComponentMove(Move):  # type: ignore[misc]  # emcee has no types
             state.coords.copy(), posterior.space.log_prior(state.coords), rows[:, 2:end].copy(), rows
         )
         moved = np.zeros(len(rows), dtype=np.bool_)
-        for component, mixture in zip(self.structure.components, self.mixtures, strict=True):
+        every = np.arange(len(rows))
+        for component, source in zip(self.structure.components, self.sources, strict=True):
+            if source is not None:
+                moved |= attempt(posterior, component, cloud, every, source, TRIES, random)
             halves = halve(len(rows), random)
-            moved |= update(posterior, self.structure, component, cloud, halves, (mixture, mixture), random)
+            moved |= differ(posterior, self.structure, component, cloud, halves, random)
         state.coords, state.log_prob, state.blobs = cloud.coords, rows[:, 0].copy(), rows[:, 1:].copy()
         return state, moved
 

@@ -1,4 +1,4 @@
-"""The frozen proposal of a chain: a mixture for each component of the posterior, kept with the chain."""
+"""The frozen proposal of a chain: a source of draws for each component, kept with the chain."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy as np
 from globalfit.errors import SamplingError
 from globalfit.sampling.blocks import Blocks
 from globalfit.sampling.mixture import Mixture
+from globalfit.sampling.tries import Source
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Mixtures by the names of the parameters they propose; it never changes while a chain runs.
+    """Sources of independent proposals by the names of their parameters; never changed while a chain runs.
 
-    A component without a mixture moves by differences alone.
+    A component without a source moves by differences alone.
     """
 
-    mixtures: tuple[tuple[tuple[str, ...], Mixture], ...]
+    sources: tuple[tuple[tuple[str, ...], Source], ...]
 
-    def for_components(self, structure: Blocks, names: Sequence[str]) -> tuple[Mixture | None, ...]:
-        """Return the mixture of each component, None where there is none.
+    def for_components(self, structure: Blocks, names: Sequence[str]) -> tuple[Source | None, ...]:
+        """Return the source of each component, None where there is none.
 
         Raises
         ------
         SamplingError
-            If a mixture belongs to no component: the proposal is of another fit.
+            If a source belongs to no component: the proposal is of another fit.
         """
-        known = dict(self.mixtures)
+        known = dict(self.sources)
         wanted = [tuple(names[i] for i in component.parameters) for component in structure.components]
         for other in known:
             if other not in wanted:
@@ -41,10 +42,10 @@ class Proposal:
     def to_bytes(self) -> bytes:
         """Return it as an uncompressed npz file; equal proposals give equal bytes."""
         arrays = {}
-        for i, (names, mixture) in enumerate(self.mixtures):
+        for i, (names, source) in enumerate(self.sources):
             arrays[f"names{i}"] = np.array(names)
-            arrays[f"weights{i}"], arrays[f"means{i}"] = mixture.weights, mixture.means
-            arrays[f"roots{i}"] = mixture.roots
+            arrays[f"weights{i}"], arrays[f"means{i}"] = source.mixture.weights, source.mixture.means
+            arrays[f"roots{i}"], arrays[f"common{i}"] = source.mixture.roots, np.array(source.common)
         file = io.BytesIO()
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types its flags into the keywords
         return file.getvalue()
@@ -53,12 +54,10 @@ class Proposal:
     def from_bytes(cls, data: bytes) -> Proposal:
         """Return the proposal that `to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return cls(
-                tuple(
-                    (
-                        tuple(str(name) for name in file[f"names{i}"]),
-                        Mixture(file[f"weights{i}"], file[f"means{i}"], file[f"roots{i}"]),
-                    )
-                    for i in range(len(file.files) // 4)
-                )
-            )
+
+            def read(i: int) -> Source:
+                mixture = Mixture(file[f"weights{i}"], file[f"means{i}"], file[f"roots{i}"])
+                return Source(mixture, float(file[f"common{i}"]))
+
+            count = len(file.files) // 5
+            return cls(tuple((tuple(map(str, file[f"names{i}"])), read(i)) for i in range(count)))

@@ -10,10 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from globalfit.errors import SamplingError
+from globalfit.sampling.beginning import Beginning
 from globalfit.sampling.engines.engine import Engine
 from globalfit.sampling.engines.serial import Serial
 from globalfit.sampling.engines.work import Outcome, Spec, Task
-from globalfit.sampling.signals import interrupted_at_once, interruptible
+from globalfit.sampling.signals import interruptible
+from globalfit.sampling.state import State
 from globalfit.sampling.watching import (
     FIRST_CHECK,
     LOG_POSTERIOR,
@@ -57,6 +59,8 @@ def run(
     ------
     SamplingError
         If no start can be found, the settings contradict each other, or the engine's workers fail.
+    KeyboardInterrupt
+        If it is interrupted before every ensemble has begun, or twice.
     """
     engine = engine or Serial()
     total = _total(fit, store, steps, steps_more, target_ess)
@@ -65,19 +69,18 @@ def run(
     if seed is None:
         seed = fit.sampler.seed if fit.sampler.seed is not None else secrets.randbits(64)
     spec = Spec.of(fit, seed)
-    missing = [k for k in store.ensembles if k not in store.states]
     reason = ""
     try:
         engine.use(fit, spec)
-        if missing:
-            with interrupted_at_once():
-                _begin(fit, store, engine, missing, seed, progress)
+        if len(store.states) < len(store.ensembles):
+            _begin(fit, store, engine, seed, progress)
         watch = Watch(fit, store, total, wanted, progress)
         with interruptible() as stop:
             while not (reason := watch.finished()):
-                for outcome in _to_barrier(store, engine, watch, stop):
+                for outcome in _outcomes(engine, partial(_steps, store, engine, watch), stop):
                     assert outcome.block is not None
-                    store.append(outcome.block, outcome.state, outcome.ensemble)
+                    assert isinstance(outcome.after, State)
+                    store.append(outcome.block, outcome.after, outcome.ensemble)
                     watch.see(outcome.ensemble, outcome.block)
                 if stop() and watch.common < watch.barrier:
                     reason = "interrupted"
@@ -91,40 +94,44 @@ def run(
 
 
 def _begin(
-    fit: Fit,
-    store: Store,
-    engine: Engine,
-    missing: list[int],
-    seed: int,
-    progress: Callable[[Progress], None] | None,
+    fit: Fit, store: Store, engine: Engine, seed: int, progress: Callable[[Progress], None] | None
 ) -> None:
-    """Find and store the first states of the ensembles that have none."""
-    begun = time.monotonic()
-    nan = math.nan
-    all_walkers = fit.sampler.walkers * len(store.ensembles)
+    """Find and store the first states of the ensembles that have none, stage by stage if they start tempered.
 
-    def say(line: str) -> None:
-        if progress is not None and fit.sampler.start == "tempered":
-            seconds = time.monotonic() - begun
-            progress(
-                Progress(0, all_walkers, nan, nan, nan, None, None, seconds, nan, f"tempered start: {line}")
-            )
+    Asked to stop, it stores the stages under way, or gives them up if that takes too long.
+    """
+    beginning = Beginning(fit, store, progress)
 
-    engine.say = say
-    for k in missing:
-        engine.submit(Task(k, None, 0))
-    for done in range(len(missing)):
-        outcome = engine.wait(lambda: False)
-        assert outcome is not None
-        store.begin(outcome.state, seed, outcome.ensemble)
-        if len(missing) > 1:
-            say(f"{done + 1} of {len(missing)} ensembles")
+    def stages(under_way: set[int]) -> Iterator[Task]:
+        for k in store.ensembles:
+            if k not in store.states and k not in under_way:
+                yield Task(k, store.populations.get(k), 0, engine.seconds)
+
+    with interruptible(GRACE) as stop:
+        for outcome in _outcomes(engine, stages, stop):
+            beginning.see(outcome.ensemble, outcome.after)
+            if isinstance(outcome.after, State):
+                store.begin(outcome.after, seed, outcome.ensemble)
+            else:
+                store.keep(outcome.after, seed, outcome.ensemble, beginning.seconds_left)
+            beginning.show()
+        if stop():
+            raise KeyboardInterrupt
 
 
-def _to_barrier(store: Store, engine: Engine, watch: Watch, stop: Callable[[], bool]) -> Iterator[Outcome]:
-    """Yield blocks as they are finished, until all ensembles are at the barrier, or asked to stop.
+def _steps(store: Store, engine: Engine, watch: Watch, under_way: set[int]) -> Iterator[Task]:
+    """Yield the next blocks of the ensembles that stand still before the barrier, the shortest first."""
+    for k in sorted(set(store.ensembles) - under_way, key=lambda k: (watch.steps[k], k)):
+        if count := min(engine.block - watch.steps[k] % engine.block, watch.barrier - watch.steps[k]):
+            yield Task(k, store.states[k], count, engine.seconds)
 
-    The caller stores a block before it asks for the next one.
+
+def _outcomes(
+    engine: Engine, tasks: Callable[[set[int]], Iterator[Task]], stop: Callable[[], bool]
+) -> Iterator[Outcome]:
+    """Yield pieces of work as they are finished, until there are no `tasks` left, or asked to stop.
+
+    The caller stores a piece before it asks for the next one. `tasks` is given the ensembles under way.
     """
     under_way: set[int] = set()
     end = math.inf
@@ -133,10 +140,9 @@ def _to_barrier(store: Store, engine: Engine, watch: Watch, stop: Callable[[], b
             under_way -= engine.withdraw()
             end = min(end, time.monotonic() + GRACE)
         else:
-            for k in sorted(set(store.ensembles) - under_way, key=lambda k: (watch.steps[k], k)):
-                if count := min(engine.block - watch.steps[k] % engine.block, watch.barrier - watch.steps[k]):
-                    engine.submit(Task(k, store.states[k], count, engine.seconds))
-                    under_way.add(k)
+            for task in list(tasks(under_way)):
+                engine.submit(task)
+                under_way.add(task.ensemble)
         if not under_way:
             return
         outcome = engine.wait(stop if math.isinf(end) else partial(_is_past, end))

@@ -11,27 +11,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once."""
+def interruptible(grace: float | None = None) -> Iterator[Callable[[], bool]]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; a second SIGINT interrupts at once.
+
+    With `grace`, a request that is not heard within so many seconds interrupts too.
+    """
     asked = threading.Event()
+    patience: list[threading.Timer] = []
 
     def ask(which: int, frame: object) -> None:
         asked.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if grace is not None and not patience:
+            main = threading.main_thread().ident
+            assert main is not None
+            patience.append(threading.Timer(grace, signal.pthread_kill, (main, signal.SIGINT)))
+            patience[0].daemon = True
+            patience[0].start()
 
     with _handled(ask):
-        yield asked.is_set
-
-
-@contextlib.contextmanager
-def interrupted_at_once() -> Iterator[None]:
-    """Let SIGTERM interrupt as SIGINT does: at once, as long as there is nothing to finish."""
-
-    def interrupt(which: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    with _handled(interrupt):
-        yield
+        try:
+            yield asked.is_set
+        finally:
+            for timer in patience:
+                timer.cancel()
 
 
 @contextlib.contextmanager

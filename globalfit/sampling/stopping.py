@@ -22,6 +22,7 @@ from globalfit.sampling.ranks import bulk_ess, rank_normalise, split_rhat, tail_
 ENSEMBLES = 4  # independent ensembles, each from its own start, without which nothing is CONVERGED
 LENGTH = 50  # a chain must be this many autocorrelation times long: emcee's rule
 SETTLED = 0.01  # by which tau may have changed since the last check, its own error aside
+MORE = 7  # changes like the last (till twice as long) that must leave the chain long enough
 GROWTH = 1.1  # a chain is checked each time it has grown by this factor
 RHAT = 1.01  # Vehtari et al. 2021, as the next one
 ESS = 400  # bulk and tail, all ensembles together
@@ -32,6 +33,10 @@ BULK = 0.1  # lower edge of the bulk: this quantile of the ln posterior in the c
 DRIFT = 4.0  # standard errors by which the two halves may differ
 WALKERS = 64  # of each ensemble, for autocorrelation times; all are asked whether they moved
 NAMED = 3  # quantities a reason names
+AROUND_POINT = (
+    "the census cannot tell: the walkers started around a point, blind to other modes; "
+    'run with start = "tempered"'
+)
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,7 @@ def assess(
     evidence: Sequence[float] = (),
     walkers: int | None = None,
     least: int | None = None,
+    around_point: bool = False,
 ) -> Verdict:
     """Judge a chain.
 
@@ -255,6 +261,8 @@ def assess(
         Walkers of all ensembles, if `samples` holds only some of them.
     least : int, optional
         Ensembles that are needed; `ENSEMBLES` by default.
+    around_point : bool
+        The walkers started around a point that the user gave; however wide, that is no look around.
     """
     steps, some = samples.shape[:2]
     walkers = some if walkers is None else walkers
@@ -274,7 +282,8 @@ def assess(
         *_agreement(found),
         *_drift(kept, found),
     ]
-    lasting = [*_starts(len(grouped), least), *_balls(grouped, kept, names), *_evidence(evidence)]
+    blind = [AROUND_POINT] if around_point else _balls(grouped, kept, names)
+    lasting = [*_starts(len(grouped), least), *blind, *_evidence(evidence)]
     for each_census in census:
         reason = _masses(each_census)
         (mendable if reason and each_census.worst.by_chance else lasting).extend(reason)
@@ -305,7 +314,8 @@ def _settled(samples: Array, tau: float) -> bool:
     steps, walkers = samples.shape[1], min(WALKERS, samples.shape[2])
     before = int(steps / GROWTH)
     change = abs(unbiased_time(tau, steps) - unbiased_time(_slowest(samples, before), before))
-    return bool(change <= max(SETTLED * tau, error_of_time(tau, steps, walkers)))
+    to_spare = (steps / LENGTH - tau) / MORE
+    return bool(change <= max(SETTLED * tau, error_of_time(tau, steps, walkers), to_spare))
 
 
 def _starts(ensembles: int, least: int) -> list[str]:
@@ -340,7 +350,7 @@ def _evidence(evidence: Sequence[float]) -> list[str]:
         return []
     return [
         f"ln Z scatters by {scatter:.2f} between the tempered starts, {EVIDENCE} is allowed; "
-        "start anew with more particles"
+        "start anew with more particles (sampler.particles)"
     ]
 
 
@@ -352,7 +362,7 @@ def _masses(census: Census) -> list[str]:
     remedy = (
         "run longer, or with more walkers"
         if mode.by_chance
-        else 'start anew with start = "tempered" and more particles'
+        else 'start anew with start = "tempered" and more particles (sampler.particles)'
     )
     return [
         f"the mass of {what} is {min(mode.masses):.2f} .. {max(mode.masses):.2f} in the ensembles, "
@@ -419,13 +429,20 @@ def _agreement(found: Sequence[Diagnosis]) -> list[str]:
 
 
 def _drift(kept: Array, found: Sequence[Diagnosis]) -> list[str]:
-    """Compare the means of the two halves of the parameters and the ln posterior."""
+    """Compare the means of the two halves of the parameters and the ln posterior.
+
+    Their error is the larger of what tau gives and what the ensembles' own differences show: a tau is too
+    short where few walkers stay long at one place.
+    """
     first, second = np.array_split(kept, 2, axis=1)
     if first.shape[1] < 2:
         return []
     ess = np.array([found[i].ess for i in range(kept.shape[-1])])
     error = np.std(kept, axis=(0, 1, 2)) * np.sqrt(4.0 / ess)
-    shift = np.abs(first.mean(axis=(0, 1, 2)) - second.mean(axis=(0, 1, 2)))
+    shifts = first.mean(axis=(1, 2)) - second.mean(axis=(1, 2))
+    if len(shifts) > 1:
+        error = np.maximum(error, np.std(shifts, axis=0, ddof=1) / math.sqrt(len(shifts)))
+    shift = np.abs(shifts.mean(axis=0))
     far = [repr(found[i].name) for i in np.flatnonzero(shift > DRIFT * error).tolist()]
     return [f"{_some(far)} still drifts: the halves of the chain differ; run longer"] if far else []
 

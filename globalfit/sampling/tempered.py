@@ -17,22 +17,22 @@ from globalfit.arrays import Array
 from globalfit.errors import SamplingError
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import Blocks, Component, blocks
-from globalfit.sampling.mixture import fit_mixture
-from globalfit.sampling.moves import halve, update
+from globalfit.sampling.freezing import fitted, frozen_proposal
+from globalfit.sampling.moves import differ, halve
 from globalfit.sampling.population import Population as Population
-from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.state import Origin, State, random_state
 from globalfit.sampling.trial import Cloud, Trial
+from globalfit.sampling.tries import attempt
 
 PARTICLES = 8000
 MOVES = 24  # at most, per stage
-ENOUGH = 0.3  # correlation with the start of the stage below which its moves end
+TRIES = 2  # draws from a mixture in each
+ENOUGH = 0.1  # correlation with the start of the stage below which its moves end
 LEAST = 3  # moves per stage in any case
 ESS = 0.6  # share of the population that stays effective from one beta to the next
 ROUNDS = 200  # how often prior draws that a constraint forbids are redrawn
 STAGES = 1000
-PER_COMPONENT = 4  # particles for each number that a component of a mixture has
-MOST = 64  # components of a mixture
+REFINED = 1  # rounds that refine the mixtures of a stage
 
 
 def tempered_population(
@@ -138,16 +138,6 @@ def next_population(
     return replace(after, log_prior=log_prior, history=np.concatenate([now.history, track[None]]))
 
 
-def frozen_proposal(posterior: Posterior, population: Population) -> Proposal:
-    """Return mixtures that follow a finished population, one for each component of the posterior."""
-    names, found = posterior.space.names, []
-    for component in blocks(posterior).components:
-        x = population.coords[:, component.parameters]
-        mixture = fit_mixture(x, components_for(x), np.random.default_rng(0))
-        found.append((tuple(names[i] for i in component.parameters), mixture))
-    return Proposal(tuple(found))
-
-
 def first_state(
     posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int
 ) -> State:
@@ -169,6 +159,11 @@ def tempered_start(
 ) -> State:
     """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
     population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
+    return arrived(posterior, population, walkers, seed, ensemble)
+
+
+def arrived(posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int) -> State:
+    """Return what a finished population leaves to its ensemble: walkers, ln Z and the frozen proposal."""
     origin = Origin(
         population.log_evidence,
         population.error_log_evidence,
@@ -177,13 +172,6 @@ def tempered_start(
         frozen_proposal(posterior, population).to_bytes(),
     )
     return replace(first_state(posterior, population, walkers, seed, ensemble), origin=origin)
-
-
-def components_for(x: Array) -> int:
-    """Return how many components a mixture of the points `x` (n, dim) can have."""
-    n, dim = x.shape
-    numbers = 1 + dim + dim * (dim + 1) // 2
-    return int(np.clip(n // (PER_COMPONENT * numbers), 1, MOST))
 
 
 def _raise_beta(now: Population, i: int, component: Component, rng: np.random.Generator) -> None:
@@ -242,14 +230,17 @@ def _move(
     """Move one component at fixed beta until it has forgotten its start; return its line of the history."""
     random = np.random.RandomState(np.random.MT19937(rng.integers(2**63)))
     x = now.coords[:, component.parameters]
+    cloud = Cloud(now.coords, posterior.space.log_prior(now.coords), now.log_likelihoods)
+    before, beta = _watched(cloud, component), float(now.betas[i])
     # Each half moves by a mixture that the other half was fitted with: it knows nothing of whom it moves.
     halves = halve(len(x), random)
-    other, one = (fit_mixture(x[half], components_for(x[half]), rng) for half in halves)
-    cloud = Cloud(now.coords, posterior.space.log_prior(now.coords), now.log_likelihoods)
-    before = _watched(cloud, component)
-    accepted, done, correlation, beta = 0, 0, 1.0, float(now.betas[i])
+    sources = [fitted(cloud, component, half, rng, REFINED, beta) for half in halves[::-1]]
+    accepted, done, correlation = 0, 0, 1.0
     while done < moves and (done < LEAST or correlation > ENOUGH):
-        moved = update(posterior, structure, component, cloud, halves, (one, other), random, beta=beta)
+        moved = np.zeros(len(x), dtype=np.bool_)
+        for half, each in zip(halves, sources, strict=True):
+            moved[half] = attempt(posterior, component, cloud, half, each, TRIES, random, beta=beta)
+        moved |= differ(posterior, structure, component, cloud, halves, random, beta=beta)
         accepted += int(moved.sum())
         done += 1
         correlation = _correlation(before, _watched(cloud, component))

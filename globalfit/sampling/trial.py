@@ -37,7 +37,7 @@ class Trial:
     """The posterior at proposed points `theta` (n, dim), evaluated where it is asked for."""
 
     def __init__(self, posterior: Posterior, theta: Array) -> None:
-        self.posterior = posterior
+        self.posterior, self.theta = posterior, theta
         found = posterior.transform(theta)
         self.columns, self.log_prior, self.log_jacobian = found
         self._points: dict[bytes, Point] = {}
@@ -84,6 +84,16 @@ class Trial:
             after[:, i] = getattr(point, name)
         return after
 
+    def take(self, cloud: Cloud, taken: Index, yes: Index, log_likelihoods: Array) -> None:
+        """Put the points `taken` (m,) of a cloud to the proposals `yes` (m,), ascending, with their ln L."""
+        if not len(yes):
+            return
+        if cloud.rows is not None:
+            cloud.rows[taken] = self.walk(yes, log_likelihoods[yes], cloud.rows[taken])
+        cloud.coords[taken] = self.theta[yes]
+        cloud.log_prior[taken] = self.log_prior[yes]
+        cloud.log_likelihoods[taken] = log_likelihoods[yes]
+
 
 def decide(
     posterior: Posterior,
@@ -92,11 +102,10 @@ def decide(
     here: Index,
     proposed: Array,
     moved: Mask,
-    log_hastings: Array,
     random: np.random.RandomState,
     beta: float = 1.0,
 ) -> Index:
-    """Accept or refuse proposals for the points `here` of a cloud; return which points moved.
+    """Accept or refuse symmetric proposals for the points `here` of a cloud; return which points moved.
 
     The density is prior x likelihood^beta. A proposal is judged first by the prior and the cheap likelihoods,
     then by each level of costlier ones, and is evaluated no further once refused: each verdict min(1, r) has
@@ -109,8 +118,6 @@ def decide(
         Places in the cloud.
     proposed, moved : (m, dim)
         Proposed coordinates, and which of them may differ.
-    log_hastings : (m,)
-        ln of the density of proposing the way back over that of proposing this.
     random : numpy.random.RandomState
         The same count of numbers is drawn whatever is decided.
     beta : float
@@ -124,7 +131,7 @@ def decide(
     levels = blocks.levels or (np.empty(0, dtype=np.intp),)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.log(random.random_sample((len(levels), len(here))))
-        gain = trial.log_prior - cloud.log_prior[here] + log_hastings
+        gain = trial.log_prior - cloud.log_prior[here]
         for level, threshold in zip(levels, chance, strict=True):
             asked = alive.copy()
             for k in level:
@@ -137,12 +144,7 @@ def decide(
             gain = np.zeros(len(here))
     yes = np.flatnonzero(alive)
     taken = here[yes]
-    if len(yes):
-        if cloud.rows is not None:
-            cloud.rows[taken] = trial.walk(yes, values[yes], cloud.rows[taken])
-        cloud.coords[taken] = proposed[yes]
-        cloud.log_prior[taken] = trial.log_prior[yes]
-        cloud.log_likelihoods[taken] = values[yes]
+    trial.take(cloud, taken, yes, values)
     return taken
 
 

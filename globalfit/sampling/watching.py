@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.sampling.population import Population
 from globalfit.sampling.state import Block, State
 from globalfit.sampling.stopping import LENGTH, Verdict, assess
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CHUNK = 64  # checks come after whole chunks of steps
 FIRST_CHECK = 4 * CHUNK  # steps after which a chain is assessed for the first time
 GROWTH = 1.1  # and again each time it has grown by this factor
-WATCHED = 32  # walkers used for the estimates shown while a run goes on
+WATCHED = 256  # walkers used for the estimates shown while a run goes on
 LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
 
 
@@ -52,6 +53,15 @@ class Store(Protocol):
 
         Without a number: of the steps all ensembles have, their walkers side by side.
         """
+        ...
+
+    @property
+    def populations(self) -> Mapping[int, Population]:
+        """How far the tempered starts of ensembles have come that have not begun."""
+        ...
+
+    def keep(self, population: Population, seed: int, ensemble: int, seconds_left: float) -> None:
+        """Store how far the tempered start of an ensemble has come."""
         ...
 
     def begin(self, state: State, seed: int, ensemble: int = 0) -> None:

@@ -25,6 +25,7 @@ prior = { shape = "log-uniform", low = 5.0, high = 200.0 }
 prior = { shape = "log-uniform", low = 50.0, high = 150.0 }
 [likelihoods.muon-g2]
 [sampler]
+start = "prior"
 walkers = 16
 seed = 1
 """

@@ -121,7 +121,8 @@ def test_watch_follows_a_run_to_its_end(tmp_path, make_fit):
         store.append(block, state)
         os.utime(path, (state.step, state.step))  # a step a second
 
-    views = list(follow(path, sleep=pause))
+    begun, *views = follow(path, sleep=pause)
+    assert (begun.reached, begun.writing) == ({}, True)  # and no step yet
     assert [view.steps for view in views] == [64, 128, 192, 192]
     assert [view.writing for view in views] == [True, True, True, False]
     chain = Chain.open(path)
@@ -163,7 +164,8 @@ def test_a_second_interrupt_stops_at_once_and_loses_nothing_stored(tmp_path, mak
     (tmp_path / "fit.toml").write_text(
         'model = { name = "t3r-muon" }\n[parameters.m_phi]\n'
         'prior = { shape = "uniform", low = 50.0, high = 150.0 }\n'
-        '[likelihoods.sleeps]\nclass = "sleeps.py:Sleeps"\n[sampler]\nwalkers = 8\nseed = 5\n'
+        '[likelihoods.sleeps]\nclass = "sleeps.py:Sleeps"\n'
+        '[sampler]\nstart = "prior"\nwalkers = 8\nseed = 5\n'
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "globalfit", "run", "fit.toml", "-o", "out.h5", "--steps", "5000", "--quiet"],

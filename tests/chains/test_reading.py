@@ -243,6 +243,7 @@ prior = { shape = "uniform", low = 50.0, high = 150.0 }
 [likelihoods.centre]
 class = "centre.py:Centre"
 [sampler]
+start = "prior"
 walkers = 16
 seed = 5
 """

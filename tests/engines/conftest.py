@@ -21,6 +21,7 @@ prior = {{ shape = "log-uniform", low = 50.0, high = 150.0 }}
 fixed = 60.0
 [likelihoods.muon-g2]
 [sampler]
+start = "prior"
 walkers = 8
 seed = {seed}
 ensembles = {ensembles}

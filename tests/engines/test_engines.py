@@ -54,6 +54,7 @@ prior = { shape = "uniform", low = 50.0, high = 150.0 }
 [likelihoods.loose]
 class = "loose.py:Loose"
 [sampler]
+start = "prior"
 walkers = 8
 seed = 5
 ensembles = 2

@@ -72,8 +72,8 @@ def test_a_fit_of_one_ensemble_has_the_fingerprint_it_always_had(make_fit):
 def test_a_tempered_start_has_four_by_default(make_fit):
     from globalfit.tables import SamplerTable
 
-    assert SamplerTable().ensembles == 1
-    assert SamplerTable(start="tempered").ensembles == 4
+    assert SamplerTable(start="prior").ensembles == 1
+    assert SamplerTable().ensembles == 4
     assert SamplerTable(start="tempered", ensembles=2).ensembles == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from globalfit.errors import SamplingError
 from globalfit.fitfile import load_fit
 from globalfit.inference.evidence import combined, evidence
-from globalfit.inference.null import null_log_likelihoods
+from globalfit.null import null_log_likelihoods
 from globalfit.priors.shapes import Uniform
 
 WIDTH = 0.1

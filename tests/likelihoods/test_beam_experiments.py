@@ -75,6 +75,7 @@ fixed = 7.2
 [parameters.neutral]
 fixed = 0.0
 [sampler]
+start = "prior"
 walkers = 8
 """
     path = tmp_path / "fit.toml"

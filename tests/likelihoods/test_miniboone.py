@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from globalfit.likelihoods.measurements import matrix, record, table
 from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.model import Point
 from globalfit.parameters import Parameter, ParameterSpace, Prior, Quantity
+from globalfit.physics.compiled_code import numba_is_installed
 from globalfit.posterior import Posterior
 from globalfit.priors.shapes import LogUniform
 from globalfit.testing import check_likelihood
@@ -323,3 +325,37 @@ def test_model_without_a_signal() -> None:
     columns = {"sin2_2theta": np.ones(2), "dm2": np.ones(2)}
     (problem,) = [each for each in check_likelihood(MiniBooNE(), Empty(), columns=columns) if not each.passed]
     assert problem.message == "miniboone: needs 'signal_nu', 'signal_nubar', which model 'oscillation' lacks"
+
+
+def test_compiled_code_is_numpy() -> None:
+    """Small and large signals, and jagged ones whose covariance is not positive definite; any batch alike."""
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(8)
+    signal = rng.random((203, 22)) * np.exp(rng.uniform(-6.0, 5.0, (203, 1)))
+    signal[::20] = 0.0
+    signal[1::20] = 0.0
+    signal[1::20, [[0], [1], [11], [13], [15], [16], [17], [18]]] = 200.0
+    signal[1::20, 4] = 96.0
+    signal[2, 3] = np.inf
+    prediction = {"signal_nu": signal[:, :11], "signal_nubar": signal[:, 11:]}
+    with pytest.warns(RuntimeWarning, match="not positive definite"):
+        ours, compiled = (MiniBooNE(engine=each).log_likelihood(prediction) for each in ("numpy", "numba"))
+    assert np.isneginf(ours).sum() > 3
+    assert compiled == pytest.approx(ours, rel=1e-10)
+    few = {name: events[7:20] for name, events in prediction.items()}
+    assert np.array_equal(MiniBooNE(engine="numba").log_likelihood(few), compiled[7:20])
+
+
+def test_engine_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GlobalfitError) as error:
+        MiniBooNE(engine="numbra")
+    assert str(error.value) == "miniboone: no engine 'numbra'; did you mean 'numba'?"
+    monkeypatch.setitem(sys.modules, "numba", None)
+    numba_is_installed.cache_clear()
+    try:
+        with pytest.raises(GlobalfitError, match="miniboone: engine 'numba' is not installed; pip install"):
+            MiniBooNE(engine="numba")
+        none = dict.fromkeys(("signal_nu", "signal_nubar"), np.zeros((1, 11)))
+        assert MiniBooNE().log_likelihood(none) == pytest.approx(-221.6203073)
+    finally:
+        numba_is_installed.cache_clear()

@@ -31,7 +31,8 @@ def test_a_pole_near_the_edge_of_a_cell(distance):
     """The edge is at v = 1.5, e = v^2 + 2; the width is 1e-6 of the mass."""
     m_phi = BASE["m_eta"] * (2.0 + (1.5 * (1.0 + distance)) ** 2)
     dark = dark_sector(point(m_phi=m_phi))
-    channel = next(each for each in channels(dark) if isinstance(each.points, slice) and each.resonance)
+    channel = next(each for each in channels(dark) if each.at_rest and each.resonance)
+    channel = channel.take(np.array([0]))  # of eta_1
     m, mass, width = (
         float(each[0]) for each in (dark.m_eta, channel.resonance.mass, channel.resonance.width)
     )
@@ -46,8 +47,8 @@ def test_a_pole_near_the_edge_of_a_cell(distance):
     cuts += [pole + sign * 10.0**k * w for sign in (-1, 1) for k in range(6)]
     cuts = sorted(each for each in cuts if each >= 2.0)
     grid = windows().coarse
-    found = laplace(spectrum(dark.m_eta, channel, grid.near), grid.near)[0]
-    for j in (3, 5, 6, 8, 10):
+    found = laplace(spectrum(dark.m_eta[channel.points], channel, grid), grid)[0]
+    for j in (1, 3, 4, 6, 8):
         x = float(grid.x[j])
         exact = sum(
             quad(integrand, a, b, args=(x,), epsabs=0.0, epsrel=1e-7, limit=100)[0] for a, b in pairwise(cuts)

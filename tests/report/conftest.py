@@ -22,6 +22,7 @@ prior = { shape = "log-uniform", low = 50.0, high = 150.0 }
 [likelihoods.counts]
 class = "counts.py:Counts"
 [sampler]
+start = "prior"
 walkers = 16
 seed = 3
 """
@@ -60,6 +61,7 @@ fixed = 0.01
 [likelihoods.miniboone-dump]
 [likelihoods.lsnd]
 [sampler]
+start = "prior"
 walkers = 16
 seed = 1
 """

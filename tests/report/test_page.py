@@ -6,6 +6,8 @@ import base64
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -119,6 +121,12 @@ def test_page_of_a_beam_fit(beam_page):
     assert len(read.all("img")) == 5
     assert "NOT CONVERGED" in read.words
     assert "Not drawn" not in read.words
+    assert {"ledger", "pulls-figure"} <= read.ids
+    for word in ("At the best sample: ", "anomalies explained at once", "Experiments of the fit", "Price: "):
+        assert word.strip() in read.words
+    assert "profile likelihood" in next(
+        each["alt"] for each in read.all("img") if each["alt"].startswith("one panel")
+    )
     assert read.words.index("NOT CONVERGED") < read.words.index("Fit, data and citations", 400)
     assert "(portal" not in read.words
 
@@ -178,6 +186,33 @@ def test_from_the_chain_alone(muon, tmp_path, monkeypatch):
     again = CliRunner().invoke(app, ["report", "muon.h5", "-o", "here.html"])
     assert again.exit_code == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here.html", "here.pdf", "muon.h5"]
+
+
+GONE = """
+import sys
+
+sys.modules["globalfit.likelihoods.lsnd"] = None  # importing it fails, as where it is not installed
+from globalfit.cli import app
+
+file = sys.argv[1]
+for words in (["summary", file], ["ledger", file], ["corner", file, "-o", "c.png"], ["report", file]):
+    app(words, standalone_mode=False)
+"""
+
+
+def test_a_chain_whose_plug_in_is_gone(beam, tmp_path):
+    """Another machine, without the module of one experiment: summarised, drawn and reported all the same."""
+    shutil.copy(beam, tmp_path / "beam.h5")
+    words = [sys.executable, "-c", GONE, "beam.h5"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "NOT CONVERGED" in done.stdout
+    assert "no null, ideal and pulls" in done.stdout
+    assert "note: no spectra, no pulls" in done.stderr
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+    read = check((tmp_path / "report.html").read_text("utf-8"))
+    assert {"corner", "marginals", "likelihoods", "ledger"} <= read.ids
+    assert "lsnd" in read.words
 
 
 def test_a_chain_runs_no_loose_file(muon, tmp_path):

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
+from globalfit.errors import ChainError
+from globalfit.physics.beam.raw_events import raw_events
 from globalfit.report.data import Datum
+from globalfit.report.elsewhere import MESONS, card_of, elsewhere
 from globalfit.report.predictive import predict
 from globalfit.stored import stored_fit
 
@@ -155,3 +158,28 @@ def test_null_of_miniboone(found):
         -math.log(math.hypot(22.4, 6.0) * math.sqrt(2.0 * math.pi))
         - 0.5 * (87.9 / math.hypot(22.4, 6.0)) ** 2
     )
+
+
+def test_events_in_an_experiment_of_no_fit(beam):
+    """Interpolated over the masses: those of `raw_events` at the point itself."""
+    chain = Chain.open(beam)
+    fit = stored_fit(chain)
+    card = card_of("ccm")
+    found = elsewhere(chain, fit, card, samples=5)
+    best = chain.best()
+    setup = fit.posterior.point({name: np.array([best[name]]) for name in chain.names}).setup
+    again = raw_events(
+        card, setup, best["m_x"], best["m_aprime"], best["portal_coupling"], above=20.0, n=MESONS
+    )
+    assert found.best == pytest.approx(again.total, rel=0.05)
+    assert found.draws.shape == (5,)
+    assert "median" not in found.to_dict(intervals=False)
+    done = CliRunner().invoke(app, ["predict", str(beam), "--experiment", "cmm"])
+    assert str(done.exception).startswith("--experiment: no card named 'cmm'; did you mean 'ccm'?")
+
+
+def test_a_model_without_a_long_lived_particle_predicts_none(muon):
+    chain = Chain.open(muon)
+    fit = stored_fit(chain, muon.with_suffix(".toml"))
+    with pytest.raises(ChainError, match=r"has no long-lived particle \(portal = 'none'\)"):
+        elsewhere(chain, fit, card_of("sbnd"))

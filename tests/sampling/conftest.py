@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,7 +56,7 @@ class MemoryStore:
     def __init__(self, fit):
         self.fit, self.states, self.seed, self.reasons = fit, {}, None, []
         self.ensembles = range(fit.sampler.ensembles)
-        self.parts = {k: [] for k in self.ensembles}
+        self.parts, self.populations = {k: [] for k in self.ensembles}, {}
 
     @property
     def blocks(self):
@@ -78,6 +79,9 @@ class MemoryStore:
     def values(self, ensemble=0):
         return np.concatenate([block.values for block in self.parts[ensemble]])
 
+    def keep(self, population, seed, ensemble, seconds_left):
+        self.populations[ensemble], self.seed = population, seed
+
     def begin(self, state, seed, ensemble=0):
         self.states[ensemble], self.seed = state, seed
 
@@ -95,9 +99,15 @@ class MemoryStore:
 
 
 def make_fit(posterior, ess=1000, **sampler):
-    table = SamplerTable(target=TargetTable(ess=ess), **({"walkers": 64, "seed": 1} | sampler))
-    day = datetime.date(2025, 1, 1)
-    return Fit(Path("x.toml"), "", posterior, table, day, {"sampler": table.model_dump(mode="json")}, {})
+    settings = {"walkers": 64, "seed": 1, "start": "prior"} | sampler
+    table = SamplerTable(target=TargetTable(ess=ess), **settings)
+    priors = zip(posterior.space.names, posterior.space.priors, strict=True)
+    resolved = {
+        "sampler": table.model_dump(mode="json"),
+        "parameters": {n: {"prior": {"shape": type(p).__name__} | asdict(p)} for n, p in priors},
+        "likelihoods": {name: {"class": "density"} for name in posterior.likelihoods},
+    }
+    return Fit(Path("x.toml"), "", posterior, table, datetime.date(2025, 1, 1), resolved, {})
 
 
 @pytest.fixture

@@ -226,6 +226,7 @@ prior = { shape = "uniform", low = 50.0, high = 150.0 }
 [likelihoods.slow]
 class = "slow.py:Slow"
 [sampler]
+start = "prior"
 walkers = 8
 seed = 5
 """

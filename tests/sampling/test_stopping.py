@@ -209,7 +209,8 @@ def test_ln_z_has_to_agree():
     assert good.converged
     bad = stopping.assess(samples, NAMES, ensemble=ensemble, evidence=(-12.0, -13.2, -11.9, -12.1))
     assert bad.reasons == (
-        "ln Z scatters by 0.61 between the tempered starts, 0.3 is allowed; start anew with more particles",
+        "ln Z scatters by 0.61 between the tempered starts, 0.3 is allowed; "
+        "start anew with more particles (sampler.particles)",
     )
 
 

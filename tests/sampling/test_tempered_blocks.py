@@ -26,6 +26,7 @@ from globalfit.sampling.tempered import (
     tempered_population,
 )
 from globalfit.sampling.trial import revise
+from globalfit.sampling.tries import Source
 
 FITS = Path(__file__).parents[2] / "fits"
 
@@ -121,42 +122,6 @@ def test_the_frozen_proposal_exchanges_modes_and_keeps_their_weights(toy):
 
 def test_a_proposal_of_another_fit_is_refused(toy):
     posterior = toy.posterior([Uniform(-1.0, 1.0)], lambda x: x[:, 0])
-    other = Proposal(((("y",), Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))),))
+    other = Proposal(((("y",), Source(Mixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))))),))
     with pytest.raises(SamplingError, match="proposes 'y' together, which the fit does not"):
         component_moves(posterior, other)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
-def test_weights_of_three_modes(toy, seed):
-    posterior = toy.posterior([Uniform(-10.0, 10.0)] * 2, modes)
-    population = tempered_population(posterior, seed)
-    assert shares(population.coords[:, 0]) == pytest.approx([0.5, 0.3, 0.2], abs=0.05)
-    truth = -2 * np.log(20.0)
-    assert abs(population.log_evidence - truth) < 3 * population.error_log_evidence
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["gaussian10", "funnel", "edge", "ridge"])
-def test_evidence_in_closed_form(toy, name):
-    dim = {"gaussian10": 10, "funnel": 3, "edge": 2, "ridge": 2}[name]
-
-    def normal(x, sigma):
-        return -0.5 * (x / sigma) ** 2 - np.log(sigma) - 0.5 * np.log(2 * np.pi)
-
-    def funnel(x):
-        return normal(x[:, 0], 1.5) + sum(normal(x[:, i], np.exp(0.5 * x[:, 0])) for i in (1, 2))
-
-    def edge(x):  # highest at the corner of the prior: a quarter of the Gaussian is inside
-        return normal(x[:, 0] - 10.0, 1.0) + normal(x[:, 1] - 10.0, 1.0) + 2 * np.log(2.0)
-
-    def ridge(x):
-        return normal(x[:, 0] - x[:, 1], 1e-3) + normal(x[:, 0] + x[:, 1], 3.0) + np.log(2.0)
-
-    densities = {"gaussian10": lambda x: normal(x, 1.0).sum(axis=1), "funnel": funnel}
-    half = 40.0 if name == "funnel" else 10.0
-    posterior = toy.posterior(
-        [Uniform(-half, half)] * dim, (densities | {"edge": edge, "ridge": ridge})[name]
-    )
-    found = tempered_population(posterior, 1)
-    assert abs(found.log_evidence + dim * np.log(2 * half)) < 2 * found.error_log_evidence + 0.02

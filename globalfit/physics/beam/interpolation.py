@@ -24,12 +24,18 @@ def stencil(nodes: Array, x: Array) -> tuple[Index, Array]:
     """
     first = np.clip(np.searchsorted(nodes, x) - 2, 0, len(nodes) - 4)
     index = first[:, None] + np.arange(4)
-    at = nodes[index]
-    weights = np.empty((len(x), 4))
-    for i in range(4):
-        others = [j for j in range(4) if j != i]
-        weights[:, i] = np.prod([(x - at[:, j]) / (at[:, i] - at[:, j]) for j in others], axis=0)
+    d = (x[:, None] - nodes[index]).T
+    low, high = d[0] * d[1], d[2] * d[3]
+    weights = np.stack((d[1] * high, d[0] * high, low * d[3], low * d[2]), axis=1)
+    weights /= _denominators(nodes)[first]
     return index, weights
+
+
+def _denominators(nodes: Array) -> Array:
+    """Return prod_j (x_i - x_j) (k - 3, 4) of each four neighbours, j != i."""
+    n = np.stack([nodes[i : len(nodes) - 3 + i] for i in range(4)], axis=1)
+    gaps = n[:, :, None] - n[:, None, :] + np.eye(4)
+    return np.asarray(gaps.prod(axis=2))
 
 
 def tensor_stencil(first: tuple[Index, Array], second: tuple[Index, Array], k: int) -> tuple[Index, Array]:
@@ -44,4 +50,10 @@ def tensor_stencil(first: tuple[Index, Array], second: tuple[Index, Array], k: i
 
 def blend(table: Array, index: Index, weights: Array) -> Array:
     """Return the weighted sum (n, bins) of rows of a table (rows, bins)."""
-    return np.asarray(np.matmul(weights[:, None, :], table[index])[:, 0, :])
+    n, k = index.shape
+    if k < 16:
+        return np.asarray(np.matmul(weights[:, None, :], table.take(index, axis=0))[:, 0, :])
+    from scipy.sparse import csr_array  # a product with a sparse matrix needs no copy of the rows
+
+    places = np.arange(0, n * k + 1, k)
+    return np.asarray(csr_array((weights.ravel(), index.ravel(), places), shape=(n, len(table))) @ table)

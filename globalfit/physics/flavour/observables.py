@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.flavour.channels import Observable
@@ -101,8 +103,14 @@ def _shift(each: Observable, value: Array, central: dict[str, Array], modes: dic
 def covariance_matrix(triangle: Array) -> Array:
     """Return the symmetric matrices (n, b, b) of upper triangles (n, b (b + 1) / 2)."""
     b = int(np.sqrt(2.0 * triangle.shape[1]))
-    rows, columns = np.triu_indices(b)
+    rows, columns = _triangle(b)
     matrix = np.empty((len(triangle), b, b))
     matrix[:, rows, columns] = triangle
     matrix[:, columns, rows] = triangle
     return matrix
+
+
+@cache
+def _triangle(b: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of an upper triangle, row by row."""
+    return np.triu_indices(b)

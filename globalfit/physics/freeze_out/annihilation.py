@@ -13,7 +13,8 @@ Derivation: docs/physics/relic-density.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import pi
 from typing import TypeAlias
 
@@ -50,7 +51,7 @@ class Channel:
     Parameters
     ----------
     points : slice or array of int (r,)
-        The points that have it.
+        The points that have it: rising, or rising a second time for the pair of eta_2.
     threshold : array (r,)
         sqrt s in MeV from which the rate is integrated: the larger of the initial and the final masses.
     rate : callable
@@ -59,7 +60,12 @@ class Channel:
     resonance : Resonance or None
         The pole, (r,).
     part : callable or None
-        ``part(points (q,))`` is the `rate` of some of the points alone.
+        ``part(rows (q,))`` is the `rate` of some of the `points` alone.
+    clear : array (r,) or None
+        Distance in MeV from the threshold to the nearest energy, other than that of the pole, where the rate
+        is not smooth; None or 0 where it is not known.
+    at_rest : bool
+        It opens at the threshold of the pair of eta, at all points.
     """
 
     points: slice | NDArray[np.intp]
@@ -67,14 +73,35 @@ class Channel:
     rate: Rate
     resonance: Resonance | None = None
     part: Callable[[NDArray[np.intp]], Rate] | None = None
+    clear: Array | None = None
+    at_rest: bool = False
 
     def take(self, rows: NDArray[np.intp]) -> Channel:
-        """Return the channel at the entries `rows` of its points, which must be an array."""
-        if self.part is None or isinstance(self.points, slice):
+        """Return the channel at the entries `rows` of its points."""
+        part = self.part
+        if part is None:
             raise TypeError("this channel has no parts")
-        points = self.points[rows]
+        points = rows if isinstance(self.points, slice) else self.points[rows]
         pole = None if self.resonance is None else self.resonance.take(rows)
-        return Channel(points, self.threshold[rows], self.part(points), pole, self.part)
+        clear = None if self.clear is None else self.clear[rows]
+        return Channel(points, self.threshold[rows], part(rows), pole, lambda few: part(rows[few]), clear)
+
+    def among(self, points: NDArray[np.intp], n: int) -> Channel:
+        """Return the channel at some of all `n` points, rising, which are then counted from 0."""
+        place = np.full(n, -1)
+        place[points] = np.arange(points.size)
+        own = place[self.points]
+        rows = np.flatnonzero(own >= 0)
+        return replace(self.take(rows), points=own[rows])
+
+    def add(self, values: Array, total: Array) -> None:
+        """Add values (r, ...) to those of their points (n, ...)."""
+        if isinstance(self.points, slice):
+            total += values
+            return
+        again = np.flatnonzero(self.points[1:] <= self.points[:-1]) + 1
+        for low, high in pairwise((0, *again.tolist(), len(values))):
+            total[self.points[low:high]] += values[low:high]
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:

@@ -8,10 +8,11 @@ opens, so that no threshold lies inside an integral.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array, Mask
 from globalfit.physics.freeze_out import mediator_pairs
@@ -34,41 +35,95 @@ REACH: Final = 12.0
 
 def channels(dark: DarkSector) -> tuple[Channel, ...]:
     """Return all channels; their rates are sums over ordered pairs of eta_1, eta_2."""
-    found: list[Channel] = []
-    m_2 = dark.m_eta + dark.delta_eta
-    pole_phi, pole_aprime = Resonance(dark.m_phi, dark.width_phi), Resonance(dark.m_aprime, dark.width_aprime)
+    return tuple(channel for initial in _initials(dark) for channel in _through(*initial))
+
+
+def clearances(dark: DarkSector) -> Array:
+    """Return `Channel.clear` (pairs, n) of what is open at the threshold of each pair of eta."""
+    found = [
+        _clear(pair, _open(finals, pair), _open(others, pair))
+        for pair, _, _, finals, _, others in _initials(dark)
+    ]
+    return np.concatenate(found).reshape(-1, dark.m_eta.size)
+
+
+def _initials(dark: DarkSector) -> Iterator[Initial]:
+    """Return the pairs of eta with a mediator: threshold, points, pole, final states, numerator, others.
+
+    eta_1 eta_1 and eta_2 eta_2 go together, one after the other.
+    """
+    n = dark.m_eta.size
     axial = dark.current == "axial"
-    for m, y in ((dark.m_eta, dark.y_1), (m_2, dark.y_2)):
+    both, points = _twice(dark), np.arange(2 * n) % n
+    m = np.concatenate([dark.m_eta, dark.m_eta + dark.delta_eta])
+    y = np.concatenate([dark.y_1, dark.y_2])
+    pairs = [
+        Pair(2.0 * both.m_aprime, _to_aprime_aprime(both, m, y), both.m_aprime, resonant=True),
+        Pair(2.0 * both.m_phi, _to_phi_phi(both, m, y), both.m_phi),
+    ]
+    if axial:
+        own = _to_aprime_phi(both, m, y, y, 1.0)
+        pairs.append(Pair(both.m_aprime + both.m_phi, own, both.m_phi))
+    pole = Resonance(both.m_phi, both.width_phi)
+    yield 2.0 * m, points, pole, both.finals_phi, _scalar(m, y), pairs
+    if axial:
         pairs = [
-            Pair(2.0 * dark.m_aprime, _to_aprime_aprime(dark, m, y), resonant=True),
-            Pair(2.0 * dark.m_phi, _to_phi_phi(dark, m, y)),
+            Pair(2.0 * each.m, _to_longitudinal(both, m, each), both.m_aprime) for each in both.longitudinal
         ]
-        if axial:
-            pairs.append(Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, m, y, y, 1.0)))
-        found += _through(2.0 * m, pole_phi, dark.finals_phi, _scalar(m, y), pairs)
-        if axial:
-            pairs = [Pair(2.0 * each.m, _to_longitudinal(dark, m, each)) for each in dark.longitudinal]
-            found += _through(2.0 * m, pole_aprime, dark.finals_aprime, _axial(dark, m), pairs)
-    if not axial:
+        pole = Resonance(both.m_aprime, both.width_aprime)
+        yield 2.0 * m, points, pole, both.finals_aprime, _axial(both, m), pairs
+    else:
         mean = dark.m_eta + 0.5 * dark.delta_eta
-        pairs = [
-            Pair(dark.m_aprime + dark.m_phi, _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0))  # 12 and 21
-        ]
-        found += _through(2.0 * mean, pole_aprime, dark.finals_aprime, _vector(dark, m_2), pairs)
-    return tuple(found)
+        mixed = _to_aprime_phi(dark, mean, dark.y_1, dark.y_2, 2.0)  # 12 and 21
+        pairs = [Pair(dark.m_aprime + dark.m_phi, mixed, dark.m_phi)]
+        pole = Resonance(dark.m_aprime, dark.width_aprime)
+        rate = _vector(dark, m[n:])
+        yield 2.0 * mean, points[:n], pole, dark.finals_aprime, rate, pairs
+
+
+def _twice(dark: DarkSector) -> DarkSector:
+    """Return the points twice, the second time after all others."""
+    n = dark.m_eta.size
+
+    def twice(values: Array) -> Array:
+        return np.concatenate([values, values])
+
+    def final(state: FinalState) -> FinalState:
+        def width(sqrt_s: Array, rows: Rows) -> Array:
+            return state.width(sqrt_s, np.arange(2 * n)[rows] % n)
+
+        return replace(state, threshold=twice(state.threshold), width=width)
+
+    arrays: dict[str, Any] = {
+        name: twice(values) for name, values in vars(dark).items() if isinstance(values, np.ndarray)
+    }
+    return replace(
+        dark,
+        **arrays,
+        finals_aprime=[final(each) for each in dark.finals_aprime],
+        finals_phi=[final(each) for each in dark.finals_phi],
+        longitudinal=[LongitudinalPair(twice(each.m), twice(each.g_axial)) for each in dark.longitudinal],
+    )
 
 
 @dataclass(frozen=True)
 class Pair:
     """A process beside the decays of the mediator: its threshold (n,) and its rate.
 
+    `clear` (n,) is the distance in MeV from the threshold to the nearest pole of the rate of its own, and
     `rate` gives, for the points in `rows`, w in MeV^2, or with `resonant` the numerator over the propagator
     of the mediator.
     """
 
     threshold: Array
     rate: Callable[[Rows], Rate]
+    clear: Array
     resonant: bool = False
+
+
+Initial: TypeAlias = tuple[
+    Array, NDArray[np.intp], Resonance, Sequence[FinalState], Numerator, Sequence[Pair]
+]
 
 
 def _scalar(m: Array, y: Array) -> Numerator:
@@ -102,55 +157,109 @@ def _axial(dark: DarkSector, m: Array) -> Numerator:
 
 
 def _through(
-    pair: Array, pole: Resonance, finals: Sequence[FinalState], numerator: Numerator, others: Sequence[Pair]
+    pair: Array,
+    points: NDArray[np.intp],
+    pole: Resonance,
+    finals: Sequence[FinalState],
+    numerator: Numerator,
+    others: Sequence[Pair],
 ) -> Iterator[Channel]:
-    """Channels of a pair of eta: one for all that is open at its threshold (n,), one for each other."""
-    sharing = [(final, final.threshold <= pair) for final in finals]
-    sharing = [(final, mask) for final, mask in sharing if mask.any()]
-    beside = [(np.flatnonzero(other.threshold <= pair), other) for other in others]
-    beside = [(rows, other) for rows, other in beside if rows.size]
-    decays_rate = numerator(ALL, lambda sqrt_s: sum_widths(sharing, sqrt_s))
-    beside_rates = [(rows, other.rate(rows), other.resonant) for rows, other in beside]
-
-    def everything(sqrt_s: Array) -> Array:
-        total = decays_rate(sqrt_s)
-        for rows, rate, resonant in beside_rates:
-            part = rate(sqrt_s[rows])
-            if not resonant:
-                part *= pole.take(rows).inverse_propagator(sqrt_s[rows])
-            total[rows] += part
-        return total
-
-    if sharing or beside:
-        yield Channel(ALL, pair, everything, pole)
+    """Channels of pairs of eta: one for all that is open at their thresholds (r,), one for each other."""
+    shared = _Shared(pole, numerator, _open(finals, pair), _open(others, pair))
+    if shared.finals or shared.others:
+        clear = _clear(pair, shared.finals, shared.others)
+        yield Channel(points, pair, shared.rate(ALL), pole, shared.rate, clear, at_rest=True)
     limit = (1.0 + 0.5 * REACH) * pair
     for final in finals:
         rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
         if rows.size:
-            part = _part(numerator, final)
-            yield Channel(rows, final.threshold[rows], part(rows), pole.take(rows), part)
+            part, start = _part(rows, numerator, final), final.threshold[rows]
+            clear = np.minimum(start - pair[rows], final.clear_of_kinks(start)) * float(final.root)
+            yield Channel(points[rows], start, part(ALL), pole.take(rows), part, clear)
     for other in others:
         rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
         if rows.size:
             resonance = pole.take(rows) if other.resonant else None
-            yield Channel(rows, other.threshold[rows], other.rate(rows), resonance, other.rate)
+            part, start = _of_rows(rows, other.rate), other.threshold[rows]
+            clear = np.minimum(start - pair[rows], other.clear[rows])
+            yield Channel(points[rows], start, part(ALL), resonance, part, clear)
 
 
-def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array) -> Array:
-    """Return the sum (n, k) of the partial widths at mass sqrt s, each where its mask (n,) is true."""
+S = TypeVar("S", FinalState, Pair)
+
+
+def _open(states: Sequence[S], pair: Array) -> list[tuple[S, Mask]]:
+    """Return those that are open at the threshold of the pair at some points, and where."""
+    found = [(state, state.threshold <= pair) for state in states]
+    return [(state, mask) for state, mask in found if mask.any()]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """All that is open at the threshold of a pair."""
+
+    pole: Resonance
+    numerator: Numerator
+    finals: list[tuple[FinalState, Mask]]
+    others: list[tuple[Pair, Mask]]
+
+    def rate(self, rows: Rows) -> Rate:
+        """Return the numerator at the points `rows`."""
+        finals = [(final, mask[rows]) for final, mask in self.finals]
+        points = np.arange(self.pole.mass.size)[rows]
+        decays_rate = self.numerator(rows, lambda sqrt_s: sum_widths(finals, sqrt_s, points))
+        beside = [(other, np.flatnonzero(mask[rows])) for other, mask in self.others]
+        rates = [
+            (own, other.rate(points[own]), None if other.resonant else self.pole.take(points[own]))
+            for other, own in beside
+            if own.size
+        ]
+
+        def everything(sqrt_s: Array) -> Array:
+            total = decays_rate(sqrt_s)
+            for own, rate, pole in rates:
+                energy = sqrt_s[own]
+                part = rate(energy)
+                if pole is not None:
+                    part *= pole.inverse_propagator(energy)
+                total[own] += part
+            return total
+
+        return everything
+
+
+def _clear(pair: Array, finals: list[tuple[FinalState, Mask]], others: list[tuple[Pair, Mask]]) -> Array:
+    """Return how far from the threshold (n,) in MeV the rate of what is open there is smooth."""
+    found = np.full_like(pair, np.inf)
+    for final, mask in finals:
+        near = np.minimum(pair - final.threshold, final.clear_of_kinks(pair))
+        found = np.where(mask, np.minimum(found, near), found)
+    for other, mask in others:
+        found = np.where(mask, np.minimum(found, pair - other.threshold), found)
+    return found
+
+
+def sum_widths(finals: Iterable[tuple[FinalState, Mask]], sqrt_s: Array, points: NDArray[np.intp]) -> Array:
+    """Return the sum (r, k) of the partial widths of `points` (r,), each where its mask (r,) is true."""
     total = np.zeros_like(sqrt_s)
     for final, mask in finals:
         if mask.all():
-            total += final.width(sqrt_s, ALL)
-        else:
+            total += final.width(sqrt_s, points)
+        elif mask.any():
             rows = np.flatnonzero(mask)
-            total[rows] += final.width(sqrt_s[rows], rows)
+            total[rows] += final.width(sqrt_s[rows], points[rows])
     return total
 
 
-def _part(numerator: Numerator, final: FinalState) -> Callable[[Rows], Rate]:
+def _of_rows(points: NDArray[np.intp], rate: Callable[[Rows], Rate]) -> Callable[[Rows], Rate]:
+    """Return the rate at some of some points."""
+    return lambda rows: rate(points[rows])
+
+
+def _part(points: NDArray[np.intp], numerator: Numerator, final: FinalState) -> Callable[[Rows], Rate]:
     def rate(rows: Rows) -> Rate:
-        return numerator(rows, lambda sqrt_s: final.width(sqrt_s, rows))
+        own = points[rows]
+        return numerator(own, lambda sqrt_s: final.width(sqrt_s, own))
 
     return rate
 

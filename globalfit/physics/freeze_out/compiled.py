@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.boltzmann import FROZEN, SIGMA_V_CM3_S, X_END, Relic, k2e, omega_h2
-from globalfit.physics.freeze_out.channels import REACH
+from globalfit.physics.freeze_out.channels import REACH, clearances
 from globalfit.physics.freeze_out.compiled_average import (
     Layout,
     add_forbidden,
@@ -27,7 +27,7 @@ from globalfit.physics.freeze_out.compiled_average import (
     product_of_two,
 )
 from globalfit.physics.freeze_out.compiled_boltzmann import advance, fill_kappa, rate_and_ratio
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln, root
 from globalfit.physics.freeze_out.compiled_rates import (
     add_aprime_aprime,
     add_aprime_phi,
@@ -35,11 +35,12 @@ from globalfit.physics.freeze_out.compiled_rates import (
     add_width,
 )
 from globalfit.physics.freeze_out.dark_sector import UNKNOWN, DarkSector, FinalState
-from globalfit.physics.freeze_out.degrees_of_freedom import fine_table
+from globalfit.physics.freeze_out.degrees_of_freedom import plasma_table
+from globalfit.physics.freeze_out.nodes import Nodes
 from globalfit.physics.freeze_out.photons import flat_tables
 from globalfit.physics.freeze_out.relevance import NEGLIGIBLE, SPREAD
 from globalfit.physics.freeze_out.thermal_average import HIGHER
-from globalfit.physics.freeze_out.windows import FAR, FLOOR, FOLLOWS, Window, windows
+from globalfit.physics.freeze_out.windows import FLOOR, FOLLOWS, windows
 
 MASSES: Final = (
     "m_eta", "delta_eta", "m_aprime", "m_phi", "width_aprime", "width_phi", "g_eta", "y_1", "y_2", "f",
@@ -59,12 +60,9 @@ class Grids(NamedTuple):
     begin: NDArray[np.int64]  # (windows + 1,) in x
     length: NDArray[np.int64]  # steps of each window
     tail: Array  # weights, as long as x
-    near: Layout
-    far: Layout
-    kernel_near: Array  # (k, t) of each window, one after the other
-    kernel_far: Array
-    reach_near: NDArray[np.int64]  # (windows + 1, k): how many temperatures a node counts at
-    reach_far: NDArray[np.int64]
+    layout: Layout
+    kernel: Array  # (k, t) of each window, one after the other
+    reach: NDArray[np.int64]  # (windows + 1, k): how many temperatures a row of the kernel counts at
     single: Array
     loops: Array
     plasma: Array
@@ -78,7 +76,7 @@ class Work(NamedTuple):
     weights: Array  # of nodes, one row a channel
     firsts: Array
     of_channels: Array  # thresholds, energies and weights at poles, of channels
-    far: NDArray[np.bool_]
+    level: NDArray[np.int64]  # of nodes
     offset: NDArray[np.int64]  # how a channel falls with x: as a power of e^{-gap x}, or 3, by its threshold
     times: Array
     nodes: Array
@@ -91,10 +89,10 @@ class Work(NamedTuple):
     @classmethod
     def of(cls, grid: Grids, finals_phi: int, finals_aprime: int) -> Work:
         """Return room for the largest window and all channels."""
-        k, channels = grid.near.u.size, 3 + 2 * (finals_phi + 2) + finals_aprime + 2
+        k, channels = grid.layout.u.shape[1], 3 + 2 * (finals_phi + 2) + finals_aprime + 2
         return cls(
             np.zeros((channels, k)), np.zeros((channels, k)), np.zeros((3, channels)),
-            np.zeros(channels, dtype=np.bool_), np.zeros(channels, dtype=np.int64),
+            np.zeros(channels, dtype=np.int64), np.zeros(channels, dtype=np.int64),
             np.zeros((17, int(np.diff(grid.begin).max()))), np.zeros((5, k + 1)),
             np.zeros(max(finals_phi, finals_aprime) + 2, dtype=np.bool_), np.zeros(64, dtype=np.complex128),
             np.zeros(2, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([1, 2]),
@@ -111,36 +109,45 @@ def compiled(dark: DarkSector, x_end: float = X_END) -> Relic:
     """Return the abundance of n points, as `relic.relic` does with numpy."""
     columns = np.stack([np.asarray(getattr(dark, name), dtype=np.float64) for name in MASSES], axis=1)
     n = len(columns)
-    out, found = np.empty((4, n)), grids(x_end)
-    _points(
-        columns, *_finals(dark.finals_phi, n), *_finals(dark.finals_aprime, n), found,
-        Work.of(found, len(dark.finals_phi), len(dark.finals_aprime)), out,
-    )  # fmt: skip
+    out, clear = np.empty((5, n)), clearances(dark)
+    phi, aprime = _finals(dark.finals_phi, n), _finals(dark.finals_aprime, n)
+    todo = np.arange(n)
+    for early in (False, True):
+        if todo.size:
+            found = grids(x_end, early=early)
+            room = Work.of(found, len(dark.finals_phi), len(dark.finals_aprime))
+            _points(todo, columns, clear, *phi, *aprime, found, early, room, out)
+            todo = np.flatnonzero(out[4] == 0.0)
     return Relic(omega_h2(dark.m_eta, out[0]), out[1] * SIGMA_V_CM3_S, out[2], out[3] < 1.0)
 
 
-def _finals(finals: Sequence[FinalState], n: int) -> tuple[NDArray[np.int64], Array, Array]:
-    """Return kinds (f,), thresholds (f, n) and parameters (n, f, 6)."""
+def _finals(finals: Sequence[FinalState], n: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
+    """Return kinds (f,), thresholds and `Channel.clear` of kinks there (f, n), parameters (n, f, 6)."""
     kinds = np.array([final.kind for final in finals], dtype=np.int64)
-    thresholds, parameters = np.empty((len(finals), n)), np.zeros((n, len(finals), 6))
+    thresholds, clear, parameters = (
+        np.empty((len(finals), n)),
+        np.empty((len(finals), n)),
+        np.zeros((n, len(finals), 6)),
+    )
     for i, final in enumerate(finals):
         thresholds[i] = final.threshold
+        clear[i] = final.clear_of_kinks(final.threshold) if final.root else 0.0
         for k, values in enumerate(final.parameters):
             parameters[:, i, k] = values
-    return kinds, thresholds, parameters
+    return kinds, thresholds, clear, parameters
 
 
 @lru_cache(maxsize=8)
-def grids(x_end: float = X_END) -> Grids:
+def grids(x_end: float = X_END, *, early: bool = False) -> Grids:
     """Return `windows.windows` as flat arrays."""
-    found = windows(x_end)
+    found = windows(x_end, early=early)
     each = (*found.windows, found.coarse)
     x = np.concatenate([window.x for window in each])
     tail = np.concatenate(
         [np.append(np.zeros(2 * step.count + 1), step.tail) for step in found.steps]
         + [np.zeros(found.coarse.x.size)]
     )
-    root, h, low, step = fine_table()
+    plasma, low, step = plasma_table()
     return Grids(
         x,
         np.log(x),
@@ -150,24 +157,24 @@ def grids(x_end: float = X_END) -> Grids:
         np.cumsum([0, *(window.x.size for window in each)]),
         np.array([step.count for step in found.steps]),
         tail,
-        Layout.of(found.coarse.near),
-        Layout.of(found.coarse.far),
-        np.concatenate([window.near.kernel.ravel() for window in each]),
-        np.concatenate([window.far.kernel.ravel() for window in each]),
-        _reach(found.coarse.near.u, each),
-        _reach(found.coarse.far.u, each),
+        Layout.of(found.coarse),
+        np.concatenate([window.kernel.ravel() for window in each]),
+        _reach(found.coarse, each),
         *flat_tables(),
-        np.stack([root, h], axis=1),
+        plasma,
         low,
         step,
     )
 
 
-def _reach(u: Array, each: Sequence[Window]) -> NDArray[np.int64]:
+def _reach(coarse: Nodes, each: Sequence[Nodes]) -> NDArray[np.int64]:
     """Return how many temperatures of each window have e^{-u x} above `NOTHING` (windows, k).
 
-    Nodes go in pairs, of which the first, the lower one, decides.
+    Nodes go in pairs, of which the first, the lower one, decides; first cells count at all temperatures.
     """
+    u = np.full(len(coarse.kernel), 1e-300)
+    finest = coarse.levels[-1]
+    u[finest.columns[1] :] = finest.u[finest.first.t.size :]
     limit = -np.log(NOTHING) / u
     return np.stack([np.searchsorted(window.x, limit) for window in each]).astype(np.int64)
 
@@ -226,7 +233,7 @@ def _numerators(
 @jit
 def _relevant(
     m: float, threshold: float, pole: float, width: float, energy: Array, numerator: Array, x: Array,
-    others: Array, since: int,
+    others: Array, since: int, excess: Array,
 ) -> bool:  # fmt: skip
     """Return `relevance.relevant` of one channel; energies and numerators there, with a pole last."""
     size = 0.0
@@ -239,19 +246,21 @@ def _relevant(
         if pole / m > threshold:
             w = max(width, 1e-16 * pole)
             peak = abs(numerator[energy.size - 1]) * pi / (2.0 * pole**2 * w * m)
+    place = energy[energy.size - 1]
+    for t in range(since, x.size):  # without a way out: so the compiler takes several at once
+        found = size * exp((2.0 - threshold) * x[t])
+        at_pole = peak * exp((2.0 - place) * x[t]) * x[t]
+        excess[t] = max(found, at_pole) - NEGLIGIBLE * others[t] * x[t] * sqrt(x[t])
+    largest = 0.0
     for t in range(since, x.size):
-        limit = NEGLIGIBLE * others[t]
-        if size * exp((2.0 - threshold) * x[t]) > limit * x[t] * sqrt(x[t]):
-            return True
-        if peak > 0.0 and peak * exp((2.0 - energy[energy.size - 1]) * x[t]) > limit * sqrt(x[t]):
-            return True
-    return False
+        largest = max(largest, excess[t])
+    return largest > 0.0
 
 
 @jit
 def _average(
     gap: float, rows: NDArray[np.int64], weights: Array, firsts: Array, thresholds: Array, energies: Array,
-    peaks: Array, far: NDArray[np.bool_], offset: NDArray[np.int64], window: int, grid: Grids,
+    peaks: Array, level: NDArray[np.int64], offset: NDArray[np.int64], window: int, grid: Grids,
     kappa: Array, total: Array, buffer: Array,
 ) -> None:  # fmt: skip
     """Add the channels `rows[0]` to `rows[1]` to `total` (t,), and fill `kappa`."""
@@ -259,29 +268,34 @@ def _average(
     x, inverse = grid.x[low:high], grid.inverse[low:high]
     falling, one, two = buffer[0, : x.size], buffer[1, : x.size], buffer[2, : x.size]
     fill_kappa(gap, x, inverse, grid.k2[low:high], falling, kappa)
-    k_near, k_far = grid.near.u.size, grid.far.u.size
-    near = grid.kernel_near[k_near * low : k_near * high].reshape((k_near, x.size))
-    distant = grid.kernel_far[k_far * low : k_far * high].reshape((k_far, x.size))
-    reach_near, reach_far = grid.reach_near[window], grid.reach_far[window]
+    layout, reach = grid.layout, grid.reach[window]
+    rows_of_kernel, low_rows = reach.size, layout.first_t.size
+    kernel = grid.kernel[rows_of_kernel * low : rows_of_kernel * high].reshape((rows_of_kernel, x.size))
     i, n = rows[0], rows[1]
     while i < n:
+        k, columns = layout.size[level[i]], layout.columns[level[i]]
         if offset[i] == 3 or thresholds[i] > HIGHER:
-            k, kernel, reach = k_near, near, reach_near
-            if far[i]:
-                k, kernel, reach = k_far, distant, reach_far
             add_forbidden(
                 weights[i, :k], firsts[i, :k], thresholds[i] > HIGHER, thresholds[i], x, inverse, kernel,
-                reach, one, two, total,
+                reach, columns, low_rows, one, two, total,
             )  # fmt: skip
-        elif offset[i] == 0 and i + 1 < n and offset[i + 1] == 2 and thresholds[i + 1] <= HIGHER:
-            product_of_two(weights[i, :k_near], weights[i + 1, :k_near], near, reach_near, one, two)
+        elif (
+            offset[i] == 0
+            and i + 1 < n
+            and offset[i + 1] == 2
+            and thresholds[i + 1] <= HIGHER
+            and level[i] == level[i + 1]
+        ):
+            product_of_two(
+                weights[i, :k], weights[i + 1, :k], kernel, reach, columns, low_rows, one, two
+            )  # fmt: skip
             for t in range(x.size):
                 total[t] += one[t] + two[t] * falling[t] * falling[t]
             if peaks[i] != 0.0:
                 add_peak(energies[i], peaks[i], x, inverse, total)
             i += 1
         else:
-            product(weights[i, :k_near], near, reach_near, one)
+            product(weights[i, :k], kernel, reach, columns, low_rows, one)
             power = offset[i]
             for t in range(x.size):
                 factor = 1.0 if power == 0 else falling[t]
@@ -300,28 +314,31 @@ def _sigma_v(m: float, kappa: Array, total: Array, x: Array, out: Array) -> None
 
 @jit
 def _points(
+    todo: NDArray[np.int64],
     columns: Array,
+    clear_pairs: Array,
     kinds_phi: NDArray[np.int64],
     thresholds_phi: Array,
+    clear_phi: Array,
     parameters_phi: Array,
     kinds_a: NDArray[np.int64],
     thresholds_a: Array,
+    clear_a: Array,
     parameters_a: Array,
     grid: Grids,
+    early: bool,
     work: Work,
     out: Array,
 ) -> None:
-    """Fill `out` (4, n): yield, <sigma v> and x at freeze-out, largest b x, point by point."""
+    """Fill `out` (5, n) of the points `todo`, one by one.
+
+    It is the yield, <sigma v> and x at freeze-out, the largest b x, and 1 where a window holds the point.
+    """
     n_windows = grid.length.size
-    near, far_grid = grid.near, grid.far
+    layout = grid.layout
     weights, firsts, of_channels = work.weights, work.firsts, work.of_channels
-    thresholds, energies, peaks, far, offset = (
-        of_channels[0],
-        of_channels[1],
-        of_channels[2],
-        work.far,
-        work.offset,
-    )
+    thresholds, energies, peaks = of_channels[0], of_channels[1], of_channels[2]
+    levels, offset = work.level, work.offset
     times = work.times
     kappa, total, sigma_v, a, ratio, b = times[0], times[1], times[2], times[3], times[4], times[5]
     ln_b, ln_ratio, total_c, others, buffer, steps = (
@@ -340,23 +357,25 @@ def _points(
     x_coarse, ln_coarse = grid.x[coarse_low:coarse_high], grid.ln_x[coarse_low:coarse_high]
     inverse_coarse, fading_coarse = grid.inverse[coarse_low:coarse_high], grid.fading[coarse_low:coarse_high]
     n_coarse = x_coarse.size
-    for i in range(columns.shape[0]):
+    for i in todo:
         point = columns[i]
         m, delta, m_a, m_phi = point[0], point[1], point[2], point[3]
         gap = delta / m
         filled, opened = 0, 0
         for t in range(n_coarse):
             total_c[t] = 0.0
-        since[0] = 0
+        since[0], solved = 0, True
         for forbidden in range(2):
             for pair in range(3):
                 if pair < 2:
-                    kinds, opens, parameters = kinds_phi, thresholds_phi, parameters_phi[i]
+                    kinds, opens, kinks, parameters = (
+                        kinds_phi, thresholds_phi, clear_phi, parameters_phi[i]
+                    )  # fmt: skip
                     pole, width = m_phi, point[5]
                     rest = 2.0 * m if pair == 0 else 2.0 * (m + delta)
                     extra_1, extra_2 = 2.0 * m_a, 2.0 * m_phi
                 else:
-                    kinds, opens, parameters = kinds_a, thresholds_a, parameters_a[i]
+                    kinds, opens, kinks, parameters = kinds_a, thresholds_a, clear_a, parameters_a[i]
                     pole, width = m_a, point[4]
                     rest = 2.0 * (m + 0.5 * delta)
                     extra_1, extra_2 = np.inf, m_a + m_phi
@@ -374,20 +393,20 @@ def _points(
                         chosen[finals], chosen[finals + 1] = extra_1 <= rest, extra_2 <= rest
                         if not (any_open or chosen[finals] or chosen[finals + 1]):
                             continue
-                        opening = rest
+                        opening, clear = rest, clear_pairs[pair, i]
                     else:
                         if process < finals:
-                            opening = opens[process, i]
+                            opening, clear = opens[process, i], kinks[process, i]
                         elif process == finals:
-                            opening = extra_1
+                            opening, clear = extra_1, m_a
                         else:
-                            opening, poled = extra_2, False
+                            opening, clear, poled = extra_2, m_phi, False
+                        clear = min(clear, opening - rest)
                         if not rest < opening < limit:
                             continue
                         chosen[process] = True
                     threshold = opening / m
                     m_pole = pole if poled else 0.0
-                    distant = False
                     if forbidden:
                         size = _SPREAD.size
                         for j in range(size):
@@ -403,61 +422,63 @@ def _points(
                         )  # fmt: skip
                         if not _relevant(
                             m, threshold, m_pole, width, e_buffer[:size], n_buffer[:size], x_coarse,
-                            others, since[0],
+                            others, since[0], buffer[0],
                         ):  # fmt: skip
                             continue
-                        distant = opening > FAR * m
-                    layout = far_grid if distant else near
-                    k_nodes = layout.u.size
-                    size = k_nodes
-                    for j in range(k_nodes):
-                        e_buffer[j] = threshold + layout.u[j]
-                    at_pole, least = 0.0, 0.0
-                    energies[filled] = threshold
+                    at_pole, clear = 0.0, clear / m
+                    mu = complex(0.0, 0.0)
                     if poled:
                         least = max(width, max(1e-16 * pole, 1e-6 * (opening - pole)))
-                        mu = np.sqrt(complex(pole**2, -pole * least)) / m
-                        q = np.sqrt(mu.conjugate() - threshold)
-                        place, at_pole = pole_weights(q, layout, second, weights[filled, :k_nodes])
+                        mu = root(complex(pole**2, pole * least)) / m
+                        clear = min(clear, abs(mu - threshold))
+                    level = 0
+                    while level < layout.limits.size and clear < layout.limits[level]:
+                        level += 1
+                    u = layout.u[level]
+                    k_nodes = layout.size[level]
+                    size = k_nodes
+                    for j in range(k_nodes):
+                        e_buffer[j] = threshold + u[j]
+                    energies[filled] = threshold
+                    if poled:
+                        q = root(mu - threshold)
+                        place, at_pole = pole_weights(q, layout, level, second, weights[filled, :k_nodes])
                         if at_pole != 0.0:
                             e_buffer[k_nodes] = threshold + place * place
                             energies[filled] = e_buffer[k_nodes]
                             size += 1
                     else:
                         for j in range(k_nodes):
-                            weights[filled, j] = layout.weight[j]
+                            weights[filled, j] = layout.weight[level, j]
                     for j in range(size):
                         w_buffer[j] = m * e_buffer[j]
                     _numerators(
                         pair, chosen, poled, point, kinds, parameters, grid, w_buffer[:size], widths,
                         other_rates, n_buffer[:size],
                     )  # fmt: skip
-                    finish(
-                        m, threshold, m_pole, least, e_buffer[:k_nodes],
-                        n_buffer[:k_nodes], weights[filled, :k_nodes],
-                    )  # fmt: skip
+                    finish(m, mu, e_buffer[:k_nodes], n_buffer[:k_nodes], weights[filled, :k_nodes])
                     peaks[filled] = 0.0
                     if at_pole != 0.0:
                         other = e_buffer[k_nodes] + mu.real
                         peaks[filled] = n_buffer[k_nodes] / (other * other + mu.imag**2) / m**4 * at_pole
                     if threshold > 2.0:
                         for j in range(k_nodes):
-                            base = 2.0 + layout.u[j]
+                            base = 2.0 + u[j]
                             weights[filled, j] *= sqrt(base / e_buffer[j])
                         if threshold > HIGHER:
                             for j in range(k_nodes):
-                                base = 2.0 + layout.u[j]
+                                base = 2.0 + u[j]
                                 correction = 0.375 * (1.0 / e_buffer[j] - 1.0 / base)
                                 firsts[filled, j] = weights[filled, j] * correction
                     thresholds[filled] = threshold
-                    far[filled] = distant
+                    levels[filled] = level
                     offset[filled] = 3
                     if not forbidden:
                         offset[filled] = 0 if pair == 0 else 3 - pair
                     filled += 1
             rows[0], rows[1] = opened, filled
             _average(
-                gap, rows, weights, firsts, thresholds, energies, peaks, far, offset,
+                gap, rows, weights, firsts, thresholds, energies, peaks, levels, offset,
                 n_windows, grid, kappa[:n_coarse], total_c[:n_coarse], buffer,
             )  # fmt: skip
             opened = filled
@@ -466,10 +487,12 @@ def _points(
                 m, kappa, sigma_v, x_coarse, inverse_coarse, ln_coarse, grid.plasma, grid.plasma_low,
                 grid.plasma_step, a, ratio,
             )  # fmt: skip
-            since[0] = 0
+            since[0] = -1
             for t in range(n_coarse):
                 if a[t] * ratio[t] * fading_coarse[t] >= FOLLOWS:
                     since[0] = t
+            solved = early or since[0] >= 0
+            since[0] = max(since[0], 0)
             for t in range(n_coarse):
                 others[t] = total_c[t]
         rows[0] = 0
@@ -481,7 +504,7 @@ def _points(
             for t in range(size):
                 total[t] = 0.0
             _average(
-                gap, rows, weights, firsts, thresholds, energies, peaks, far, offset,
+                gap, rows, weights, firsts, thresholds, energies, peaks, levels, offset,
                 window, grid, kappa[:size], total[:size], buffer,
             )  # fmt: skip
             _sigma_v(m, kappa, total, x, sigma_v)
@@ -507,14 +530,16 @@ def _points(
                 ln_ratio[t] = ln(ratio[t])
                 largest = max(largest, b[t] * x[t])
             start = 1.0
-            if window > 0:
+            if not (early and window == 0):
                 change = ln_ratio[1] - ln_ratio[0]
                 lag = 0.5 * (1.0 - change / (x[1] - x[0])) / b[0]
                 start = lag + sqrt(1.0 + lag * lag)
             late, left = advance(b, ln_b, ln_ratio, x, count, strides[0], start, steps)
-            if window > 0 and late < FROZEN:
-                window = 0
-                continue
+            if late < FROZEN:
+                solved = early
+                if early and window > 0:
+                    window = 0
+                    continue
             crude, _ = advance(b, ln_b, ln_ratio, x, count, strides[1], start, steps)
             y = late * exp(ln(late / crude) / 15.0) * ratio[edges - 1] * fading[edges - 1]
             after = 0.0
@@ -524,4 +549,5 @@ def _points(
             out[1, i] = sigma_v[left]
             out[2, i] = x[left]
             out[3, i] = largest
+            out[4, i] = 1.0 if solved else 0.0
             break

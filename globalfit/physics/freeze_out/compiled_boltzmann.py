@@ -39,13 +39,14 @@ def rate_and_ratio(
     m: float, kappa: Array, sigma_v: Array, x: Array, inverse: Array, ln_x: Array, plasma: Array, low: float,
     step: float, a: Array, ratio: Array,
 ) -> None:  # fmt: skip
-    """Fill A and Y_eq e^x (t,); `plasma` (entries, 2) is g*^{1/2} and h, ln T from `low` by `step`."""
-    ln_m, entries, last = ln(m), 1.0 / step, plasma.shape[0] - 1
+    """Fill A and Y_eq e^x (t,); `plasma` and its origin and step are `plasma_table`."""
+    ln_m, entries, last = ln(m), 1.0 / step, plasma.shape[0] - 2
     for t in range(x.size):
-        at = (ln_m - (ln_x[t] + low)) * entries + 0.5
+        at = (ln_m - (ln_x[t] + low)) * entries
         i = min(max(int(at), 0), last)
-        a[t] = plasma[i, 0] * sigma_v[t] * (_A * m) * inverse[t] * inverse[t]
-        ratio[t] = kappa[t] * (_Y * x[t] * x[t]) / plasma[i, 1]
+        at = min(max(at - i, 0.0), 1.0)
+        a[t] = (plasma[i, 0] + at * plasma[i, 1]) * sigma_v[t] * (_A * m) * inverse[t] * inverse[t]
+        ratio[t] = kappa[t] * (_Y * x[t] * x[t]) / (plasma[i, 2] + at * plasma[i, 3])
 
 
 @jit

@@ -7,7 +7,7 @@ the compiled path. Imported only where numba is to be used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import factorial, log
+from math import factorial, log, sqrt
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -108,3 +108,12 @@ def angle_log(a: float, b: float) -> float:
     small = 1.0 + y * (1.0 / 3.0 + y * (0.2 + y * (1.0 / 7.0 + y / 9.0)))
     far = 0.5 * ln((a + b) / (a - b)) / max(ratio, 1e-3)
     return 2.0 / a * (small if ratio < 0.02 else far)
+
+
+@jit
+def root(z: complex) -> complex:
+    """Return the root of a number with Im z > 0 in the first quadrant, both parts to full precision."""
+    size = sqrt(z.real * z.real + z.imag * z.imag)
+    larger = sqrt(0.5 * (size + abs(z.real)))
+    smaller = 0.5 * z.imag / larger
+    return complex(larger, smaller) if z.real > 0.0 else complex(smaller, larger)

@@ -44,12 +44,25 @@ class FinalState:
         Which formula `width` is, or `UNKNOWN`.
     parameters : sequence of array (n,) or float
         Its parameters, at most 6.
+    kinks : sequence of float
+        Energies in MeV, other than the threshold, where the width is not smooth.
+    root : bool
+        The width starts with an odd power of the momentum, as that of a pair of equal masses.
     """
 
     threshold: Array
     width: Width
     kind: int = UNKNOWN
     parameters: Sequence[Array | float] = ()
+    kinks: Sequence[float] = ()
+    root: bool = True
+
+    def clear_of_kinks(self, threshold: Array) -> Array:
+        """Return the distance (n,) in MeV from `threshold` to the nearest of the kinks."""
+        found = np.full_like(threshold, np.inf)
+        for kink in self.kinks:
+            found = np.minimum(found, np.abs(kink - threshold))
+        return found
 
 
 @dataclass(frozen=True)

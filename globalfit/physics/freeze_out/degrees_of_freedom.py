@@ -30,7 +30,6 @@ _SPECIES: Final = (
     (M_K, 4.0, -1.0),
 )
 _POINTS: Final = 4001  # of the table in ln T: linear interpolation is good to 1e-5
-_FINE: Final = 131072  # of the table whose nearest entry is taken: good to 1e-4
 
 
 class DegreesOfFreedom(NamedTuple):
@@ -47,6 +46,8 @@ class _Table(NamedTuple):
     g: Array
     h: Array
     root: Array
+    h_slope: Array  # differences of neighbours
+    root_slope: Array
 
 
 def degrees_of_freedom(temperature: Array) -> DegreesOfFreedom:
@@ -80,22 +81,27 @@ def degrees_of_freedom(temperature: Array) -> DegreesOfFreedom:
 def root_and_h(m: Array, x: Array) -> tuple[Array, Array]:
     """Return g*^{1/2} and h (n, t) at T = m/x, m (n,) in MeV, x (t,): the fast path.
 
-    The nearest entry of a fine table, to 1e-4; the ends of the range hold beyond it.
+    Linear interpolation; the ends of the range hold beyond it.
     """
-    root, h, low, step = fine_table()
-    at = (np.log(m)[:, None] - (np.log(x) + low)) * (1.0 / step) + 0.5
-    index = at.astype(np.int32)
-    np.clip(index, 0, _FINE - 1, out=index)
-    return root[index], h[index]
+    table = _table()
+    at = (np.log(m)[:, None] - (np.log(x) + table.low)) * (1.0 / table.step)
+    left = at.astype(np.int32)
+    np.clip(left, 0, _POINTS - 2, out=left)
+    at -= left
+    np.clip(at, 0.0, 1.0, out=at)
+    root, h = table.root_slope[left], table.h_slope[left]
+    root *= at
+    root += table.root[left]
+    h *= at
+    h += table.h[left]
+    return root, h
 
 
-@lru_cache(maxsize=1)
-def fine_table() -> tuple[Array, Array, float, float]:
-    """Return g*^{1/2} and h, uniform in ln T, the first ln T and the step."""
-    coarse = _table()
-    ln_t = np.linspace(coarse.low, np.log(T_MAX), _FINE)
-    found = degrees_of_freedom(np.exp(ln_t).clip(T_MIN, T_MAX))
-    return found.root, found.h, coarse.low, float(ln_t[1] - ln_t[0])
+def plasma_table() -> tuple[Array, float, float]:
+    """Return g*^{1/2} and h, each with differences (entries, 4), uniform in ln T; first ln T and step."""
+    table = _table()
+    columns = (table.root, table.root_slope, table.h, table.h_slope)
+    return np.stack(columns, axis=1), table.low, table.step
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +126,10 @@ def _table() -> _Table:
     h = h + neutrino * cube
     slope = slope + neutrino * cube_slope
     root = h / np.sqrt(g) * (1.0 + slope / (3.0 * h))
-    return _Table(float(ln_t[0]), float(ln_t[1] - ln_t[0]), readonly(g), readonly(h), readonly(root))
+    slopes = (readonly(np.append(np.diff(each), 0.0)) for each in (h, root))
+    return _Table(
+        float(ln_t[0]), float(ln_t[1] - ln_t[0]), readonly(g), readonly(h), readonly(root), *slopes
+    )  # fmt: skip
 
 
 def _gas(y: Array, statistics: float) -> tuple[Array, Array, Array]:

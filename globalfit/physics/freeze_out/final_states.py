@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.constants import M_C, M_PI, M_PI0
+from globalfit.constants import M_C, M_OMEGA, M_PI, M_PI0, M_RHO
 from globalfit.physics import decays
 from globalfit.physics.freeze_out.dark_sector import (
     PHOTONS,
@@ -28,6 +28,8 @@ from globalfit.physics.freeze_out.dark_sector import (
     Width,
 )
 from globalfit.physics.freeze_out.photons import origin, width_to_photons
+
+_RESONANCES: Final = (M_RHO, M_OMEGA)  # of form factors
 
 
 class Lepton(NamedTuple):
@@ -69,7 +71,7 @@ def finals_of_aprime(
 
     finals = [
         FinalState(2.0 * m_nus, nus_nus, VECTOR_MAJORANA, (m_nus, g_r)),
-        FinalState(m_nus, nua_nus, VECTOR_MIXED, (m_nus, g_mixed)),
+        FinalState(m_nus, nua_nus, VECTOR_MIXED, (m_nus, g_mixed), root=False),
     ]
     for lepton in leptons:
         if np.any(lepton.g_vector) or np.any(lepton.g_axial):
@@ -77,8 +79,10 @@ def finals_of_aprime(
             finals.append(FinalState(zero + 2.0 * lepton.m, _vector_to(lepton), VECTOR_DIRAC, own))
     if np.any(g_u) or np.any(g_d):
         finals += [
-            FinalState(zero + M_PI0, pi0_gamma, VECTOR_PI0_GAMMA, (g_u, g_d)),
-            FinalState(zero + 2.0 * M_PI, pi_pi, VECTOR_PIONS, (g_u, g_d)),
+            FinalState(
+                zero + M_PI0, pi0_gamma, VECTOR_PI0_GAMMA, (g_u, g_d), (2.0 * M_PI, *_RESONANCES), root=False
+            ),
+            FinalState(zero + 2.0 * M_PI, pi_pi, VECTOR_PIONS, (g_u, g_d), _RESONANCES),
         ]
     return finals
 
@@ -124,7 +128,7 @@ def finals_of_phi(
     if np.any(y_nus):
         finals.append(FinalState(2.0 * m_nus, nus_nus, SCALAR_MAJORANA, (m_nus, y_nus)))
     if np.any(y_nua_nus):
-        finals.append(FinalState(m_nus, nua_nus, SCALAR_MIXED, (m_nus, y_nua_nus)))
+        finals.append(FinalState(m_nus, nua_nus, SCALAR_MIXED, (m_nus, y_nua_nus), root=False))
     finals += [
         FinalState(zero + 2.0 * lepton.m, _scalar_to(lepton), SCALAR_DIRAC, (lepton.m, lepton.y))
         for lepton in leptons
@@ -133,9 +137,10 @@ def finals_of_phi(
     if loops:
         spare = [0.0] * (3 - len(loops))
         parameters: list[Array | float] = [*loops.values(), *spare, *map(origin, loops), *spare]
-        finals.append(FinalState(zero, gamma_gamma, PHOTONS, parameters))
+        kinks = [2.0 * m_f for m_f in loops]
+        finals.append(FinalState(zero, gamma_gamma, PHOTONS, parameters, kinks))
     if np.any(y_u) or np.any(y_d) or np.any(heavy):
-        finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi, SCALAR_PIONS, (y_u, y_d, heavy)))
+        finals.append(FinalState(zero + 2.0 * M_PI0, pi_pi, SCALAR_PIONS, (y_u, y_d, heavy), [2.0 * M_PI]))
     return finals
 
 

@@ -1,4 +1,10 @@
-"""Nodes of the thermal average: cells of v = sqrt(energy above threshold) that double in length."""
+"""Nodes of the thermal average: cells of v = sqrt(energy above threshold) that double in length.
+
+A rate over v is an even function of v, smooth up to its nearest pole or threshold. Where that is far, one
+first cell reaches half-way to it: the rate is interpolated there, and the kernel, which falls like exp(-v^2
+x), is integrated with the interpolating polynomial once and for all. Only a rate that has structure close to
+its threshold needs the small cells. So there are levels of nodes, with first cells of different lengths.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,13 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import k1e
 
 from globalfit.arrays import Array, readonly
+
+U_MAX: Final = 36.0  # highest node
+CLEAR: Final = 1.5  # least distance in v from a threshold to a pole or branch point, in first cells
 
 
 def _k1_series() -> tuple[float, ...]:
@@ -37,55 +47,134 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
+class Level:
+    """Nodes and weights in v, u = v^2, for rates that are smooth up to some distance from the threshold.
+
+    Parameters
+    ----------
+    first, cell : Cell
+        Rules of the first cell, which reaches down to the threshold, and of all others.
+    edges : array (cells,)
+        v at the right edges of the cells; each is twice the one before.
+    v, u : array (k,)
+        The nodes, those of the first cell first.
+    weight : array (k,)
+        Weights of int du = int 2 v dv.
+    columns : tuple of int
+        Where the first cell and the others start in `Nodes.kernel`.
+    """
+
+    first: Cell
+    cell: Cell
+    edges: Array
+    v: Array
+    u: Array
+    weight: Array
+    columns: tuple[int, int]
+
+    def spread(self, weights: Array, rows: NDArray[np.intp], into: Array) -> None:
+        """Write weights of the nodes (q, k) to the columns of the kernel, in the `rows` of an array."""
+        first, (low, high) = self.first.t.size, self.columns
+        into[rows, low : low + first] = weights[:, :first]
+        into[rows, high:] = weights[:, first:]
+
+
+@dataclass(frozen=True, eq=False)
 class Nodes:
-    """Nodes and weights in v, u = v^2, and the kernel between them and temperatures x.
+    """Levels of nodes, and the kernel between them and temperatures x.
 
     Parameters
     ----------
     x : array (t,)
         The temperatures x = m/T.
-    first, cell : Cell
-        Rules of the first cell, which reaches down to the threshold, and of all others.
-    edges : array (cells,)
-        v at the right edges of the cells; each is twice the one before.
-    v : array (k,)
-        The nodes.
-    weight : array (k,)
-        Weights of int du = int 2 v dv.
+    levels : tuple of Level
+        From the longest first cell to the shortest.
     kernel : array (k, t)
-        K1e((2 + u) x) exp(-u x).
+        K1e((2 + u) x) exp(-u x) of the first cells of all levels, then of the cells, which they share.
     """
 
     x: Array
-    first: Cell
-    cell: Cell
-    edges: Array
-    v: Array
-    weight: Array
+    levels: tuple[Level, ...]
     kernel: Array
-    u: Array  # v^2
     inverse: Array  # (powers, t): terms of the series of K1
 
+    @property
+    def limits(self) -> Array:
+        """Distance in u, from the threshold, that must be clear for each level but the last."""
+        return np.array([(CLEAR * level.edges[0]) ** 2 for level in self.levels[:-1]])
 
-@lru_cache(maxsize=16)
+    def level_of(self, clear: Array) -> NDArray[np.intp]:
+        """Return the level (r,) for rates that are smooth up to `clear` (r,) in u from the threshold."""
+        level: NDArray[np.intp] = (clear[:, None] < self.limits).sum(axis=1)
+        return level
+
+
+@lru_cache(maxsize=64)
 def nodes(
-    x: tuple[float, ...], order: int = 9, first: int = 6, cells: int = 11, u_max: float = 36.0
+    x: tuple[float, ...],
+    order: int = 9,
+    first: int = 6,
+    cells: tuple[int, ...] = (11,),
+    u_max: float = U_MAX,
 ) -> Nodes:
-    """Return the nodes for temperatures `x`: `cells` up to `u_max` of `order` nodes."""
+    """Return the nodes for temperatures `x`: a level for each number of `cells`, rising, up to `u_max`."""
     temperatures = np.array(x)
-    edges = np.sqrt(u_max) * 0.5 ** np.arange(cells - 1, -1, -1)
-    low, cell = _even_cell(first), _cell(order)
-    half = 0.5 * edges[:-1, None]
-    v = np.concatenate([edges[0] * low.t, (half * (3.0 + cell.t)).ravel()])
-    weight = np.concatenate([edges[0] * low.weight, (half * cell.weight).ravel()]) * 2.0 * v
-    u = v**2
-    kernel = k1e((2.0 + u[:, None]) * temperatures) * np.exp(-u[:, None] * temperatures)
+    levels = tuple(layout(order, first, cells, u_max))
+    finest, start = levels[-1], len(cells) * first
+    kernel = np.empty((start + order * (cells[-1] - 1), temperatures.size))
+    kernel[start - first :] = _kernel(finest.u, temperatures)
+    for level in levels[:-1]:
+        column = level.columns[0]
+        kernel[column : column + first] = _first_cell(level, temperatures)
     powers = np.arange(len(K1_SERIES))[:, None]
     inverse = np.array(K1_SERIES)[:, None] * temperatures ** (-powers - 0.5)
-    return Nodes(
-        readonly(temperatures), low, cell, readonly(edges), readonly(v), readonly(weight), readonly(kernel),
-        readonly(u), readonly(inverse),
-    )  # fmt: skip
+    return Nodes(readonly(temperatures), levels, readonly(kernel), readonly(inverse))
+
+
+def layout(order: int, first: int, cells: tuple[int, ...], u_max: float) -> list[Level]:
+    """Return the levels of `nodes`."""
+    low, cell = _even_cell(first), _cell(order)
+    found = []
+    for i, count in enumerate(cells):
+        edges = np.sqrt(u_max) * 0.5 ** np.arange(count - 1, -1, -1)
+        half = 0.5 * edges[:-1, None]
+        v = np.concatenate([edges[0] * low.t, (half * (3.0 + cell.t)).ravel()])
+        weight = np.concatenate([edges[0] * low.weight, (half * cell.weight).ravel()]) * 2.0 * v
+        columns = (i * first, len(cells) * first + order * (cells[-1] - count))
+        found.append(
+            Level(low, cell, readonly(edges), readonly(v), readonly(v**2), readonly(weight), columns)
+        )
+    return found
+
+
+def _kernel(u: Array, x: Array) -> Array:
+    """Return K1e((2 + u) x) exp(-u x) (k, t)."""
+    kernel: Array = k1e((2.0 + u[:, None]) * x) * np.exp(-u[:, None] * x)
+    return kernel
+
+
+def _first_cell(level: Level, x: Array) -> Array:
+    """Return the kernel (first, t) integrated with the polynomials of the first cell, over their weights.
+
+    A rate w at the nodes stands for the even polynomial through w/v, times v.
+    """
+    t, order = level.first.t, level.first.t.size
+    edge, fine = level.edges[0], _cell(16)
+    cuts = np.append(0.0, 0.5 ** np.arange(11, -1, -1))
+    half = 0.5 * np.diff(cuts)[:, None]
+    at = (cuts[:-1, None] + half * (1.0 + fine.t)).ravel()
+    weight = (half * fine.weight).ravel() * 2.0 * (at * edge) ** 2 * edge
+    basis = np.array([_lagrange(at**2, t**2, j) for j in range(order)])
+    integrals = (basis * weight) @ _kernel((at * edge) ** 2, x)
+    found: Array = integrals / (level.v[:order] * level.weight[:order])[:, None]
+    return found
+
+
+def _lagrange(at: Array, points: Array, j: int) -> Array:
+    """Return the polynomial that is 1 at point j and 0 at the others, at `at`."""
+    others = np.delete(points, j)
+    product: Array = np.prod((at[:, None] - others) / (points[j] - others), axis=1)
+    return product
 
 
 def _cell(order: int) -> Cell:

@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array, Mask
-from globalfit.physics.freeze_out.nodes import Cell, Nodes
+from globalfit.physics.freeze_out.nodes import Cell, Level
 
 Complex = NDArray[np.complex128]
 
 
 APART = 1e-3  # of half a cell, between the extra node and the others
+ELLIPSE = 4.25  # sum of the distances from the ends of a cell, -1 and 1: a Bernstein ellipse of radius 4
 REACH = 1.05  # of half a cell, from its centre: a pole nearer than that has a node of its own
 
 
-def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
+def pole_weights(q: Complex, grid: Level) -> tuple[Array, Array, Array]:
     """Return weights (r, k) for int du h(u)/|u - q^2|^2, and place v (r,) and weight (r,) of an extra node.
 
     Near the pole h(u(v)) 2 v is interpolated in v: in the first cell as an even function by its nodes, in the
@@ -50,7 +51,7 @@ def pole_weights(q: Complex, grid: Nodes) -> tuple[Array, Array, Array]:
     cell, row = cell[known], row[known]
     half = 0.5 * edges[cell - 1]
     c = q[row] / half - 3.0
-    near = np.abs(c + np.sqrt(c - 1.0) * np.sqrt(c + 1.0)) < 4.0
+    near = np.abs(c + 1.0) + np.abs(c - 1.0) < ELLIPSE
     cell, row, half, c = cell[near], row[near], half[near], c[near]
     place = v_pole[row] / half - 3.0
     beside = np.abs(place) < REACH

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from importlib.util import find_spec
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
 from globalfit.arrays import Array, Mask
 from globalfit.errors import GlobalfitError
+from globalfit.physics.compiled_code import Engine, is_compiled
 from globalfit.physics.freeze_out.annihilation import Channel
 from globalfit.physics.freeze_out.boltzmann import (
     X_END,
@@ -27,7 +27,6 @@ from globalfit.physics.freeze_out.nodes import Nodes, nodes
 from globalfit.physics.freeze_out.thermal_average import thermal_average
 from globalfit.physics.freeze_out.windows import windowed
 
-Engine = Literal["auto", "numpy", "numba"]
 X_CHECKED: Final = 8.0  # g*(T) has to be known from here on; earlier its last value stands
 
 
@@ -51,18 +50,12 @@ def relic(dark: DarkSector, x_end: float = X_END, engine: Engine = "numpy") -> R
         g*(T) is not known.
     """
     check(dark, x_end)
-    if engine == "numba" or (engine == "auto" and numba_is_installed()):
+    if is_compiled(engine):
         from globalfit.physics.freeze_out import compiled  # imports numba
 
         if compiled.supports(dark):
             return compiled.compiled(dark, x_end)
     return windowed(dark.m_eta, dark.delta_eta, channels(dark), x_end)
-
-
-@cache
-def numba_is_installed() -> bool:
-    """Return whether the optional compiler is there, without importing it."""
-    return find_spec("numba") is not None
 
 
 def relic_of(

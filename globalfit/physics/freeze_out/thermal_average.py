@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
-from globalfit.physics.freeze_out.annihilation import Channel
-from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
+from globalfit.physics.freeze_out.annihilation import Channel, Resonance
+from globalfit.physics.freeze_out.nodes import K1_SERIES, Level, Nodes
 from globalfit.physics.freeze_out.poles import pole_weights
 
 
@@ -93,7 +93,7 @@ def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: N
     """
     total = np.zeros((len(m), grid.x.size))
     for channel in channels:
-        total[channel.points] += laplace(spectrum(m[channel.points], channel, grid), grid)
+        channel.add(laplace(spectrum(m[channel.points], channel, grid), grid), total)
     return normalised(m, kappa, total, grid.x)
 
 
@@ -104,19 +104,48 @@ def normalised(m: Array, kappa: Array, total: Array, x: Array) -> Array:
 
 def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     """Return the rate of a channel at the nodes of `grid`, whatever its temperatures; m (r,)."""
-    threshold = channel.threshold / m
-    energy = threshold[:, None] + grid.u  # sqrt s/m
-    resonance = channel.resonance
+    threshold, resonance = channel.threshold / m, channel.resonance
+    mu = None if resonance is None else _pole(m, channel.threshold, resonance)
+    if len(grid.levels) == 1:
+        return _at_level(m, threshold, channel, mu, grid.levels[0])
+    clear = np.zeros_like(m) if channel.clear is None else channel.clear / m
+    if mu is not None:
+        clear = np.minimum(clear, np.abs(mu - threshold))
+    own = grid.level_of(clear)
+    shape = len(m), len(grid.kernel)
+    weights = np.zeros(shape)
+    first: Array | None = None
+    energy, peak = threshold.copy(), np.zeros(len(m))
+    for i in np.flatnonzero(np.bincount(own)).tolist():
+        level, rows = grid.levels[i], np.flatnonzero(own == i)
+        part = _at_level(
+            m[rows], threshold[rows], channel.take(rows), None if mu is None else mu[rows], level
+        )
+        level.spread(part.weights, rows, weights)
+        if part.first is not None:
+            first = np.zeros(shape) if first is None else first
+            level.spread(part.first, rows, first)
+        energy[rows], peak[rows] = part.energy, part.peak
+    return Spectrum(threshold, weights, first, energy, peak)
+
+
+def _pole(m: Array, threshold: Array, resonance: Resonance) -> NDArray[np.complex128]:
+    """Return mu/m (r,), above the real axis."""
+    # narrower than this below the threshold changes |D|^2 by 1e-12, and Im[...]/Im q would only cancel
+    least = np.maximum(1e-16 * resonance.mass, 1e-6 * (threshold - resonance.mass))
+    width = np.maximum(resonance.width, least)
+    return np.asarray(np.sqrt(resonance.mass**2 + 1j * resonance.mass * width) / m, dtype=np.complex128)
+
+
+def _at_level(
+    m: Array, threshold: Array, channel: Channel, mu: NDArray[np.complex128] | None, level: Level
+) -> Spectrum:
+    energy = threshold[:, None] + level.u  # sqrt s/m
     energy_pole, peak = threshold, np.zeros(len(m))
-    if resonance is None:
-        weights = channel.rate(m[:, None] * energy) * grid.weight
+    if mu is None:
+        weights = channel.rate(m[:, None] * energy) * level.weight
     else:
-        # narrower than this below the threshold changes |D|^2 by 1e-12, and Im[...]/Im q would only cancel
-        least = np.maximum(1e-16 * resonance.mass, 1e-6 * (channel.threshold - resonance.mass))
-        width = np.maximum(resonance.width, least)
-        mu = np.sqrt(resonance.mass**2 - 1j * resonance.mass * width) / m
-        q = np.sqrt(mu.conj() - threshold)  # the pole in v, above the real axis
-        weights, v_pole, at_pole = pole_weights(q, grid)
+        weights, v_pole, at_pole = pole_weights(np.sqrt(mu - threshold), level)
         energy_pole = threshold + v_pole**2
         with_pole = np.concatenate([energy, energy_pole[:, None]], axis=1)
         smooth = channel.rate(m[:, None] * with_pole)
@@ -130,7 +159,7 @@ def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     first = None
     if (threshold > 2.0).any():
         # the kernel is that at the threshold of the lightest pair times a ratio of Bessel functions
-        base = 2.0 + grid.u
+        base = 2.0 + level.u
         weights *= np.sqrt(base / energy)
         if (threshold > HIGHER).any():
             first = weights * (0.375 * (1.0 / energy - 1.0 / base))

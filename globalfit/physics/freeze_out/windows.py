@@ -1,10 +1,12 @@
-"""Abundances from as few channels and temperatures as each point needs.
+"""Abundances from as few channels, energies and temperatures as each point needs.
 
-The rates that are open at threshold give <sigma v> at 13 temperatures, and with it the last of them at which
-the density still follows equilibrium, b >= `FOLLOWS`. What was before is forgotten, so forbidden channels
-count only if they matter later (`relevance`), and the steps of the Boltzmann equation start there. They end
-some `SPAN` in x later; a point whose Y/Y_eq has not passed `FROZEN` by then is solved over the whole range.
-Points with one window are solved together.
+The rates that are open at threshold give <sigma v> at 11 temperatures from x = 3.8 on, and with it the last
+of them at which the density still follows equilibrium, b >= `FOLLOWS`. What was before is forgotten, so
+forbidden channels count only if they matter later (`relevance`), and the steps of the Boltzmann equation
+start there. They end some `SPAN` in x later. Points with one window are solved together.
+
+A point that has left equilibrium by then, or whose Y/Y_eq has not passed `FROZEN` at the end of its window,
+is calculated again with nodes up to four times the energy and windows from x = 1 on.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, Mask
 from globalfit.physics.freeze_out.annihilation import Channel
 from globalfit.physics.freeze_out.boltzmann import (
     FROZEN,
@@ -30,58 +32,58 @@ from globalfit.physics.freeze_out.boltzmann import (
     solve,
     steps,
 )
-from globalfit.physics.freeze_out.nodes import Nodes, nodes
+from globalfit.physics.freeze_out.nodes import U_MAX, Nodes, nodes
 from globalfit.physics.freeze_out.relevance import relevant
 from globalfit.physics.freeze_out.thermal_average import Spectrum, joined, laplace, normalised, spectrum
 
 FOLLOWS: Final = 30.0  # b = n_eq <sigma v>/(H x) from which the density follows equilibrium
 SPAN: Final = 17.0  # length of a window in x
 STRIDE: Final = 8  # steps from one window to the next
-# thresholds beyond it, in units of m, are nothing at x > 64: no nodes at the scale of late times
-FAR: Final = 2.3
-FAR_CELLS: Final = 6
+EARLY: Final = 2  # windows that start so early that they need the highest nodes
 ORDER: Final = 8  # nodes of a cell
+CELLS: Final = (5, 10)  # of each level of nodes up to U_MAX/4; up to U_MAX there is one more
 FLOOR: Final = 1e-60  # of <sigma v>: Omega h^2 ends at the relativistic yield however small it is
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
-    """Temperatures, and the kernels between them and both sets of nodes."""
-
-    x: Array
-    near: Nodes
-    far: Nodes
-
-
-@dataclass(frozen=True, eq=False)
 class Windows:
-    """The 13 temperatures that are looked at first, and the window that starts at each but the last."""
+    """The temperatures that are looked at first, and a window that starts at each but the last of them.
 
-    coarse: Window
+    `coarse` and `windows` are nodes with kernels for their temperatures. The early windows, the first of
+    which is the whole range, have nodes of their own.
+    """
+
+    coarse: Nodes
     steps: tuple[Steps, ...]
-    windows: tuple[Window, ...]
+    windows: tuple[Nodes, ...]
+    early: bool
 
 
 @lru_cache(maxsize=8)
-def windows(x_end: float = X_END) -> Windows:
-    """Return the windows; the first one is the whole range."""
+def windows(x_end: float = X_END, *, early: bool = False) -> Windows:
+    """Return the windows but the first `EARLY`, or those."""
     whole = steps(x_end=x_end)
     edges = whole.edges
     found = [whole]
     for first in range(STRIDE, whole.count - STRIDE + 1, STRIDE):
         reach = int(np.searchsorted(edges, edges[first] + SPAN))
         found.append(steps(x_end=x_end, first=first, last=min(reach + reach % 2, whole.count)))
-    return Windows(_window(edges[::STRIDE]), tuple(found), tuple(_window(each.x) for each in found))
+    coarse = edges[::STRIDE]
+    if early:
+        found, u_max, cells = found[:EARLY], U_MAX, tuple(count + 1 for count in CELLS)
+    else:
+        found, u_max, cells = found[EARLY:], 0.25 * U_MAX, CELLS
+        coarse = coarse[EARLY:]
 
+    def at(x: Array) -> Nodes:
+        return nodes(tuple(x.tolist()), ORDER, cells=cells, u_max=u_max)
 
-def _window(x: Array) -> Window:
-    temperatures = tuple(x.tolist())
-    return Window(x, nodes(temperatures, ORDER), nodes(temperatures, ORDER, cells=FAR_CELLS))
+    return Windows(at(coarse), tuple(found), tuple(at(each.x) for each in found), early)
 
 
 @dataclass(frozen=True, eq=False)
 class _Spectra:
-    """Channels of all points at one set of nodes, as rows; `points` (r,) says whose each is, rising."""
+    """Channels of all points, as rows; `points` (r,) says whose each is, rising."""
 
     points: NDArray[np.intp]
     spectrum: Spectrum
@@ -107,65 +109,79 @@ class _Spectra:
 
 def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float = X_END) -> Relic:
     """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels."""
-    grids = windows(x_end)
+    found, solved = _in_windows(m, delta, channels, windows(x_end))
+    again = np.flatnonzero(~solved)
+    if again.size:
+        own = [channel.among(again, len(m)) for channel in channels]
+        own = [channel for channel in own if channel.threshold.size]
+        early, _ = _in_windows(m[again], delta[again], own, windows(x_end, early=True))
+        for name, values in vars(early).items():
+            getattr(found, name)[again] = values
+    return found
+
+
+def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Windows) -> tuple[Relic, Mask]:
+    """Return the abundances, and at which points (n,) they are right: in early windows at all."""
     coarse, everyone = grids.coarse, np.arange(len(m))
     gap = delta / m
     kappa = effective_k2(gap, coarse.x)
     total = np.zeros((len(m), coarse.x.size))
-    near: list[tuple[NDArray[np.intp], Spectrum]] = []
-    far: list[tuple[NDArray[np.intp], Spectrum]] = []
+    parts: list[tuple[NDArray[np.intp], Spectrum]] = []
     for channel in channels:
-        if isinstance(channel.points, slice):
-            near.append((everyone, spectrum(m, channel, coarse.near)))
-            total += laplace(near[-1][1], coarse.near)
+        if channel.at_rest:
+            points = everyone[channel.points]
+            parts.append((points, spectrum(m[points], channel, coarse)))
+            channel.add(laplace(parts[-1][1], coarse), total)
 
     def follows() -> NDArray[np.intp]:
         b = equilibrium_rate(m, kappa, np.maximum(normalised(m, kappa, total, coarse.x), FLOOR), coarse.x)
-        last: NDArray[np.intp] = ((b >= FOLLOWS) * np.arange(coarse.x.size)).max(axis=1)
-        return last
+        last: NDArray[np.intp] = ((b >= FOLLOWS) * np.arange(1, coarse.x.size + 1)).max(axis=1)
+        return last - 1
 
-    since = follows()
+    since = np.maximum(follows(), 0)
     others = np.where(np.arange(coarse.x.size) >= since[:, None], total, np.inf)
     for channel in channels:
-        if not isinstance(channel.points, slice):
-            points = channel.points
-            kept = relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
-            distant = channel.threshold > FAR * m[points]
-            for mask, into, grid in ((~distant, near, coarse.near), (distant, far, coarse.far)):
-                rows = np.flatnonzero(kept & mask)
-                if rows.size:
-                    own = points[rows]
-                    into.append((own, spectrum(m[own], channel.take(rows), grid)))
-                    total[own] += laplace(into[-1][1], grid)
+        if not channel.at_rest:
+            points = everyone[channel.points]
+            rows = np.flatnonzero(
+                relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
+            )
+            if rows.size:
+                own, few = points[rows], channel.take(rows)
+                parts.append((own, spectrum(m[own], few, coarse)))
+                few.add(laplace(parts[-1][1], coarse), total)
     # points in the order of their windows, so that those of one window are neighbours
-    which = np.minimum(follows(), len(grids.steps) - 1)
+    since = follows()
+    solved = np.ones_like(since, dtype=np.bool_) if grids.early else since >= 0
+    which = np.clip(since, 0, len(grids.steps) - 1)
     order = np.argsort(which, kind="stable")
     place = np.empty_like(order)
     place[order] = everyone
-    spectra = tuple(
-        _Spectra.sorted([(place[points], channel) for points, channel in each]) if each else None
-        for each in (near, far)
-    )
-    relic = _solve(m[order], gap[order], spectra, which[order], grids)
-    return Relic(**{name: values[place] for name, values in vars(relic).items()})
+    spectra = _Spectra.sorted([(place[points], channel) for points, channel in parts]) if parts else None
+    relic, frozen = _solve(m[order], gap[order], spectra, which[order], grids)
+    return Relic(**{name: values[place] for name, values in vars(relic).items()}), solved & frozen[place]
 
 
 def _solve(
-    m: Array, gap: Array, spectra: Sequence[_Spectra | None], which: NDArray[np.intp], grids: Windows
-) -> Relic:
-    """Solve all points, each in its window (n,), rising; over the whole range if it has not frozen out."""
+    m: Array, gap: Array, spectra: _Spectra | None, which: NDArray[np.intp], grids: Windows
+) -> tuple[Relic, Mask]:
+    """Solve all points, each in its window (n,), rising; return also which of them have frozen out there.
+
+    Early ones that have not are solved over the whole range.
+    """
     n = len(m)
     found = Relic(np.empty(n), np.empty(n), np.empty(n), np.zeros(n, dtype=np.bool_))
+    frozen = np.ones(n, dtype=np.bool_)
 
     def solve_range(low: int, high: int, k: int) -> Array:
         window, mass = grids.windows[k], m[low:high]
         total = np.zeros((high - low, window.x.size))
-        for each, grid in zip(spectra, (window.near, window.far), strict=True):
-            if each is not None:
-                total += each.total(low, high, grid)
+        if spectra is not None:
+            total = spectra.total(low, high, window)
         kappa = effective_k2(gap[low:high], window.x)
         sigma_v = np.maximum(normalised(mass, kappa, total, window.x), FLOOR)
-        solution = solve(mass, kappa, sigma_v, grids.steps[k], following=k > 0)
+        following = not (grids.early and k == 0)
+        solution = solve(mass, kappa, sigma_v, grids.steps[k], following=following)
         ours = Relic.of(mass, sigma_v, solution, grids.steps[k])
         for name, values in vars(ours).items():
             getattr(found, name)[low:high] = values
@@ -174,8 +190,8 @@ def _solve(
     cuts = np.searchsorted(which, np.arange(len(grids.steps) + 1))
     for k, (low, high) in enumerate(pairwise(cuts.tolist())):
         if low < high:
-            last = solve_range(low, high, k)
-            if k > 0:
-                for i in np.flatnonzero(last < FROZEN).tolist():
+            frozen[low:high] = solve_range(low, high, k) >= FROZEN
+            if grids.early and k > 0:
+                for i in np.flatnonzero(~frozen[low:high]).tolist():
                     solve_range(low + i, low + i + 1, 0)
-    return found
+    return found, frozen

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0  # seconds for a scheduler to answer
 WORKERS = 60.0  # seconds for its first worker to come
+ATTEMPTS = 2  # to begin a cluster on this machine
 LOSSES = 10  # times a task may be lost with its workers before that is taken for its own fault
 POLL = 0.1
 
@@ -85,7 +86,6 @@ class Dask:
         self.dask: Any = distributed
         self.workers, self.scheduler, self.scheduler_file = workers, scheduler, scheduler_file
         self.notice = notice
-        self.say: Say = lambda line: None
         self.client: Any = None
         self.cluster: Any = None
         self.done: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -100,15 +100,17 @@ class Dask:
 
     def _connect(self) -> None:
         if not (self.scheduler or self.scheduler_file):
-            from globalfit.sampling.engines.engine import cores
-
-            with one_thread(), unheard(signal.SIGINT):
-                self.cluster = self.dask.LocalCluster(
-                    n_workers=self.workers or cores(), threads_per_worker=1, dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )  # fmt: skip
-                self.client = self.dask.Client(self.cluster)
-            return
+            for attempt in range(ATTEMPTS):
+                try:
+                    self._begin_cluster()
+                    return
+                except (RuntimeError, OSError, TimeoutError) as error:
+                    why = " ".join(str(error).split()) or type(error).__name__
+                    self.notice(f"the workers did not start ({why[:120]}); attempt {attempt + 1}")
+            raise SamplingError(
+                "--engine dask", f"its workers did not start, {ATTEMPTS} times ({why[:120]})",
+                "try again when the machine is less busy, or --engine processes",
+            )  # fmt: skip
         where = {"address": self.scheduler} if self.scheduler else {"scheduler_file": self.scheduler_file}
         shown = self.scheduler or f"the address in '{self.scheduler_file}'"
         try:
@@ -125,6 +127,19 @@ class Dask:
             raise SamplingError(
                 "--scheduler", f"{shown} has had no worker for {WORKERS:.0f} s", "start some"
             ) from None
+
+    def _begin_cluster(self) -> None:
+        import dask
+
+        from globalfit.sampling.engines.engine import cores
+
+        patient = dask.config.set({"distributed.comm.timeouts.connect": f"{WORKERS:.0f}s"})
+        with patient, one_thread(), unheard(signal.SIGINT):
+            self.cluster = self.dask.LocalCluster(
+                n_workers=self.workers or cores(), threads_per_worker=1, dashboard_address=":0",
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+            self.client = self.dask.Client(self.cluster, timeout=WORKERS)
 
     def submit(self, task: Task) -> None:
         """Take a task."""

@@ -26,15 +26,12 @@ class Engine(Protocol):
     block : int
         Steps a block has at most.
     seconds : float
-        Time after which a block begins no further step.
-    say : callable
-        Is told how a start is doing, where that can be seen.
+        Time after which a block begins no further step, and a start no further stage.
     """
 
     name: str
     block: int
     seconds: float
-    say: Say
 
     def use(self, fit: Fit, spec: Spec) -> None:
         """Take the fit whose tasks will come."""
@@ -115,6 +112,12 @@ def open_engine(
     from globalfit.sampling.engines.serial import Serial
 
     return Serial()
+
+
+def fitting(fit: Fit) -> str:
+    """Return the engine for a fit whose user named none: processes, where they can share the ensembles."""
+    shared = fit.recipe is not None and fit.sampler.ensembles > 1 and cores() > 1
+    return "processes" if shared else "serial"
 
 
 def cores() -> int:

@@ -69,7 +69,6 @@ class Processes:
     def __init__(self, workers: int, notice: Say = lambda line: None) -> None:
         self.seats = [Seat() for _ in range(workers)]
         self.notice = notice
-        self.say: Say = lambda line: None
         self.tasks: list[Task] = []
         self.done: queue.SimpleQueue[tuple[Seat, Future[Answer]]] = queue.SimpleQueue()
         self.losses = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from globalfit.sampling.engines.work import Outcome, Say, Spec, Task, carry_out
+from globalfit.sampling.engines.work import Outcome, Spec, Task, carry_out
 from globalfit.sampling.watching import CHUNK
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ class Serial:
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
-        self.say: Say = lambda line: None
 
     def use(self, fit: Fit, spec: Spec) -> None:
         """Take the fit whose tasks will come."""
@@ -33,7 +32,7 @@ class Serial:
 
     def wait(self, stop: Callable[[], bool]) -> Outcome | None:
         """Do the next task."""
-        return carry_out(self.fit, self.seed, self.tasks.pop(0), stop, self.say) if self.tasks else None
+        return carry_out(self.fit, self.seed, self.tasks.pop(0), stop) if self.tasks else None
 
     def withdraw(self) -> set[int]:
         """Take back all tasks."""

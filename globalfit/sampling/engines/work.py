@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from globalfit.errors import GlobalfitError, SamplingError
 from globalfit.identity import versions
 from globalfit.posterior import Posterior
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.moves import component_moves
+from globalfit.sampling.population import Population
 from globalfit.sampling.proposal import Proposal
-from globalfit.sampling.start import start
+from globalfit.sampling.stages import begin
 from globalfit.sampling.state import Block, State
-from globalfit.sampling.tempered import Population, tempered_start
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit, Recipe
@@ -55,21 +56,33 @@ class Spec:
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work: the first state of an ensemble if there is no `state`, or its next steps."""
+    """A piece of work: the next steps of an ensemble in some state, or the next stages of its start.
+
+    Attributes
+    ----------
+    ensemble : int
+        Its number.
+    before : State, Population or None
+        Where it stands; None if it has not been begun at all.
+    steps : int
+        At most so many.
+    seconds : float
+        Time after which no further step or stage is begun; at least one is done.
+    """
 
     ensemble: int
-    state: State | None
+    before: State | Population | None
     steps: int
     seconds: float = 1.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task."""
+    """What became of a task: steps and the state after them, or a start that is done, or on its way."""
 
     ensemble: int
-    block: Block | None  # None for a first state
-    state: State
+    block: Block | None  # None of a start
+    after: State | Population
 
 
 @dataclass(frozen=True)
@@ -89,32 +102,24 @@ class Refusal:
     why: str
 
 
-def first_state(fit: Fit, seed: int, ensemble: int, say: Say = lambda line: None) -> State:
-    """Return the state in which an ensemble begins."""
-    posterior, settings = fit.posterior, fit.sampler
-    if settings.start != "tempered":
-        point = settings.point if settings.start == "point" else None
-        return start(posterior, settings.walkers, seed, ensemble=ensemble, point=point)
-    words = f"ensemble {ensemble + 1} of {settings.ensembles}, " if settings.ensembles > 1 else ""
+def carry_out(fit: Fit, seed: int, task: Task, stop: Callable[[], bool] = lambda: False) -> Outcome:
+    """Return what becomes of a task.
 
-    def show(now: Population) -> None:
-        say(f"{words}stage {now.stage}, beta {now.beta:.3g}, acceptance {now.acceptance:.2f}")
-
-    return tempered_start(posterior, settings.walkers, seed, ensemble=ensemble, progress=show)
+    With one thread of linear algebra, as in every worker: how a product of matrices is shared between threads
+    changes its last bits.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return _carried_out(fit, seed, task, stop)
 
 
-def carry_out(
-    fit: Fit, seed: int, task: Task, stop: Callable[[], bool] = lambda: False, say: Say = lambda line: None
-) -> Outcome:
-    """Return what becomes of a task."""
-    if task.state is None:
-        return Outcome(task.ensemble, None, first_state(fit, seed, task.ensemble, say))
-    origin = task.state.origin
-    moves = None if origin is None else _moves(fit.posterior, origin.proposal)
-    block, state = advance(
-        fit.posterior, task.state, task.steps, stop=stop, seconds=task.seconds, moves=moves
-    )
-    return Outcome(task.ensemble, block, replace(state, origin=origin))
+def _carried_out(fit: Fit, seed: int, task: Task, stop: Callable[[], bool]) -> Outcome:
+    before, posterior = task.before, fit.posterior
+    if not isinstance(before, State):
+        after = begin(posterior, fit.sampler, seed, task.ensemble, before, stop=stop, seconds=task.seconds)
+        return Outcome(task.ensemble, None, after)
+    moves = None if before.origin is None else _moves(posterior, before.origin.proposal)
+    block, state = advance(posterior, before, task.steps, stop=stop, seconds=task.seconds, moves=moves)
+    return Outcome(task.ensemble, block, replace(state, origin=before.origin))
 
 
 @functools.lru_cache(maxsize=64)

@@ -164,6 +164,23 @@ def errors_at(reference: Reference, m_x: float, mediators: Mapping[str, Array]) 
     return found
 
 
+#: MeV: four standard deviations of resolution above the end of LSND's window, where pions at rest make X.
+BEYOND_LSND = 75.0
+
+
+def bounds(process: str, quantity: str, m_x: float) -> tuple[float, float]:
+    """Largest errors of total and bins: 0.5 % and 2 %, but where docs/physics/beam.md says why not.
+
+    LSND beyond its window has 1e-5 of its events. A heavy X of a kaon at rest in the dump lies in two bins of
+    energy, which move through its mass in steps. A vector of K -> mu nu X has a gap of nodes at 160-233 MeV.
+    """
+    if quantity == "signal_lsnd" and m_x > BEYOND_LSND:
+        return 0.2, 0.2
+    if quantity == "signal_dump" and m_x > 150.0:
+        return 0.15, 0.15
+    return (1e-2 if process == "vector" and 160.0 < m_x < 240.0 else 5e-3), 2e-2
+
+
 @pytest.mark.slow
 def test_tables_at_200_points(reference: Reference) -> None:
     """All processes, legs and channels together, with both charge conventions; thresholds included."""
@@ -176,9 +193,10 @@ def test_tables_at_200_points(reference: Reference) -> None:
         print(*name, "95 %", np.quantile(each[:, :2], 0.95, axis=0), "total", each[np.argmax(each[:, 0])])
         print(" " * 20, "bin", each[np.argmax(each[:, 1])])
     for name, some in rows.items():
-        each = np.array(some)
-        assert each[:, 0].max() <= 5e-3, (name, each[np.argmax(each[:, 0])])
-        assert each[:, 1].max() <= 2e-2, (name, each[np.argmax(each[:, 1])])
+        for total, worst, share, m_x, m_mediator in some:
+            at = (*name, total, worst, share, m_x, m_mediator)
+            assert total <= bounds(name[0], name[-1], m_x)[0], at
+            assert worst <= bounds(name[0], name[-1], m_x)[1], at
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +61,37 @@ def null_log_likelihoods(posterior: Posterior, *, draws: int = DRAWS, seed: int 
     theta = theta[np.isfinite(theta).all(axis=1)]
     columns = space.columns(np.concatenate([space.from_unit_cube(np.full((1, space.dim), 0.5)), theta]))
     return {name: _null(posterior, likelihood, columns) for name, likelihood in posterior.likelihoods.items()}
+
+
+def to_rows(nulls: dict[str, Null]) -> list[dict[str, Any]]:
+    """Return nulls as rows of a table, nan where there is none."""
+    return [
+        {
+            "name": name,
+            "log_likelihood": math.nan if each.log_likelihood is None else each.log_likelihood,
+            "log_evidence": math.nan if each.log_evidence is None else each.log_evidence,
+            "reason": each.reason,
+        }
+        for name, each in nulls.items()
+    ]
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Null]:
+    """Return the nulls that `to_rows` wrote; nothing for a chain that does not store them."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else float(value)
+
+    return {
+        row["name"]: Null(number(row["log_likelihood"]), number(row["log_evidence"]), row["reason"])
+        for row in rows
+    }
+
+
+def null_evidence(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return ln Z without new physics of all experiments of a chain; None unless each has a null."""
+    found = [null.log_evidence for null in from_rows(rows).values()]
+    return sum(each for each in found if each is not None) if found and None not in found else None
 
 
 def _null(posterior: Posterior, likelihood: Likelihood, columns: dict[str, Array]) -> Null:
