@@ -81,7 +81,7 @@ def test_tables_at_many_points(leg: str, reference: Reference) -> None:
 def test_events_per_coupling(point: tuple[float, ...], expected: tuple[float, float]) -> None:
     """An independent simulation with the flux corrected to the release: coupling 7.5e-8/8.45e-8 and alike.
 
-    Its kaons are scaled by 1.7 and ours by 2.1, and kaons make half of the events: 20 %.
+    Its kaons are scaled by 1.7 and ours by 2.3, and kaons make half of the events: 20 %.
     """
     at = masses(BOTH, point)
     corrected = (8.45e-8 / 7.5e-8) ** 2 if point == SINGLE else (1.67e-6 / 1.46e-6) ** 2
