@@ -38,7 +38,7 @@ OF_KERNELS, OF_FLUXES = 10, 4  # shapes in energy
 SHAPES = OF_KERNELS + OF_FLUXES
 ROWS = np.arange(29, 86, 2)  # energy bins at which kernels are computed, 99 MeV to 7.6 GeV
 # Quadrature nodes in t and points of the decay: a pair of one mass needs fewer points.
-ENUQE = {"on_shell": {"nodes": 12, "points": 32}, "virtual": {"nodes": 12, "points": 64}}
+ENUQE = {"on_shell": {"nodes": 12, "points": 32}, "virtual": {"nodes": 20, "points": 64}}
 OTHERS = {"nodes": 12, "points": 16}  # E_vis and cos theta
 LSND = {"nodes": 8, "points": 16}
 FLOOR = 1e-200
@@ -195,8 +195,7 @@ def _kernel_tables(
     onto = grid_matrix(ROWS)
     level = np.zeros((len(nodes), 3))
     found: dict[str, NDArray[Any]] = {
-        name: np.zeros((len(nodes), 3, SHAPES, bins), dtype=np.float32 if name == "enuqe" else np.float16)
-        for name, bins in KERNELS.items()
+        name: np.zeros((len(nodes), 3, SHAPES, bins), dtype=np.float16) for name, bins in KERNELS.items()
     }
     lsnd = np.zeros((len(nodes), 3, OVER_THRESHOLD.size), dtype=np.float32)
     for i, node in enumerate(nodes):

@@ -62,9 +62,14 @@ class Channel:
 #: Masses of X shared by the channels, MeV; each adds its own nodes towards its threshold.
 MASSES_X: Final = readonly(np.geomspace(0.5, 390.0, 31))
 _NEAR_THRESHOLD: Final = (
+    0.6,
+    0.55,
     0.5,
+    0.45,
     0.4,
+    0.35,
     0.3,
+    0.26,
     0.22,
     0.16,
     0.115,
@@ -81,8 +86,8 @@ _NEAR_THRESHOLD: Final = (
 #: Nodes where a pion's X at rest passes an end of LSND's window of 20 to 60 MeV, in MeV: from 20 MeV on all X
 #: are above its lower end, from 60 MeV on only the resolution brings any below its upper end.
 _WINDOWS: Final = {
-    ("pi", "mu"): readonly(np.arange(15.5, 25.0, 1.5)),
-    ("pi", "e"): readonly(np.arange(46.0, 75.0, 4.0)),
+    ("pi", "mu"): readonly(np.arange(13.5, 25.0, 1.5)),
+    ("pi", "e"): readonly(np.concatenate((np.geomspace(17.5, 42.0, 9), np.arange(46.0, 75.0, 4.0)))),
 }
 LOWEST_X: Final = 0.5
 HIGHEST_X: Final = 345.0

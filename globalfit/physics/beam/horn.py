@@ -2,7 +2,8 @@
 
 Each meson is followed in steps: bent by the horn's field, slowed and absorbed in target and conductor, its
 proper time counted, so that a decay inside the horn happens there. z along the beam, origin at the target's
-upstream face. Geometry: arXiv:0806.1449; conductor's profile and beam spot as in the public code RKHorn.
+upstream face. Geometry: that of the experiment's own simulation, arXiv:0806.1449, public as BooNE_50m.gdml in
+the repository SBNSoftware/G4BNB; beam spot and current as in its file production.in.
 """
 
 from __future__ import annotations
@@ -17,27 +18,30 @@ from globalfit.physics.beam.materials import AIR, ALUMINIUM, BERYLLIUM, Material
 from globalfit.physics.beam.mesons import MESONS, MesonSample
 from globalfit.physics.beam.production import draw, meson_cross_section, sobol
 
-# Inner conductor of the horn: z and radius in m.
-CONDUCTOR_Z = (0.0, 0.776, 1.13, 1.367, 1.716, 1.814, 1.850, 1.890, 1.921, 1.939)
-CONDUCTOR_R = (0.022, 0.022, 0.0654, 0.0654, 0.022, 0.0258, 0.0373, 0.0603, 0.0949, 0.1409)
+# Outer surface of the inner conductor: z from the target's face, 35 mm behind the horn's, and radius in m.
+CONDUCTOR_Z = (
+    -0.035, 0.620, 0.765, 0.842, 0.965, 1.071, 1.269, 1.571, 1.629, 1.6965, 1.7335, 1.7576, 1.765,
+)  # fmt: skip
+CONDUCTOR_R = (
+    0.022, 0.022, 0.022, 0.033, 0.0504, 0.0654, 0.0654, 0.022, 0.024, 0.041, 0.0717, 0.1135, 0.1595,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class BoosterBeam:
     """Target, horn and decay region; lengths in m, current in A.
 
-    The apertures (z, r) are those of the collimator; what hits them is stopped. Against the experiment's own
-    geometry: docs/physics/beam-flux.md.
+    The apertures (z, r) are the ends of the collimator, a cone; what hits it, pipe or absorber is stopped.
     """
 
     current: float = 174e3
-    target_length: float = 0.711
-    target_radius: float = 0.0051
+    target_length: float = 0.7112
+    target_radius: float = 0.0047625
     outer_radius: float = 0.30
     conductor_thickness: float = 0.003
-    absorber: float = 50.0
-    pipe_radius: float = 0.91
-    apertures: tuple[tuple[float, float], ...] = ((2.59, 0.30), (4.73, 0.354))
+    absorber: float = 50.28
+    pipe_radius: float = 0.9144
+    apertures: tuple[tuple[float, float], ...] = ((3.035, 0.30), (5.169, 0.355))
     spot: tuple[float, float] = (1.51e-3, 0.75e-3)
     divergence: tuple[float, float] = (0.66e-3, 0.40e-3)
 

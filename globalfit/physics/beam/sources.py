@@ -28,7 +28,7 @@ from globalfit.physics.beam.production import (
 )
 
 BR_PI_MU_NU = 0.9999  # PDG
-ABSORBER = 50.2  # m, upstream face of the steel
+ABSORBER = 50.28  # m, upstream face of the steel
 LSND_PI_PER_PROTON = 0.079  # pi+ decays at rest per proton [unconfirmed]; 1.27e14 nu/cm^2 at 30 m, 28 896 C
 LSND_IN_FLIGHT = 0.034  # share of pi+ that decay in flight [unconfirmed]
 

@@ -81,7 +81,7 @@ def test_tables_at_many_points(leg: str, reference: Reference) -> None:
 def test_events_per_coupling(point: tuple[float, ...], expected: tuple[float, float]) -> None:
     """An independent simulation with the flux corrected to the release: coupling 7.5e-8/8.45e-8 and alike.
 
-    Its kaons are scaled by 1.7 and ours by 2.1, and kaons make half of the events: 20 %.
+    Its kaons are scaled by 1.7 and ours by 2.3, and kaons make half of the events: 20 %.
     """
     at = masses(BOTH, point)
     corrected = (8.45e-8 / 7.5e-8) ** 2 if point == SINGLE else (1.67e-6 / 1.46e-6) ** 2
@@ -199,4 +199,4 @@ def test_files_that_are_refused(how: str, message: str, tmp_path: Path) -> None:
 
 def test_conventions_of_charged_sources() -> None:
     assert {name for name, _ in BOTH.production} == {source.name for source in CHARGED}
-    assert TABLES.stat().st_size < 14e6
+    assert TABLES.stat().st_size < 15.5e6

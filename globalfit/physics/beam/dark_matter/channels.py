@@ -116,9 +116,9 @@ class Decay:
     def nodes(self) -> tuple[Array, Array, Array]:
         """Nodes of the three axes."""
         if self.on_shell:
-            return np.linspace(np.log(4.3), np.log(160.0), 26), _HEAVY, _LIGHT
-        heavy = np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 9)
-        return heavy, np.linspace(0.005, 2.31, 8), _VIRTUAL
+            return np.linspace(np.log(4.3), np.log(160.0), 25), _HEAVY, _LIGHT
+        heavy = np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 12)
+        return heavy, _RATIO, _VIRTUAL
 
     def coordinates(self, m_chi: Array, m_chi_prime: Array, m_v2: Array) -> tuple[Array, Array, Array]:
         """Return the place (n,) of masses on the three axes."""
@@ -143,8 +143,9 @@ class Decay:
 _OFFSET: Final = 15.0
 _FARTHEST: Final = 1001.0
 _HEAVIEST: Final = 400.0
-_VIRTUAL: Final = readonly(np.array([0.02, 0.16, 0.31, 0.46, 0.61, 0.75, 0.88, 1.0]))
-_HEAVY: Final = readonly(np.array([0.005, 0.13, 0.29, 0.47, 0.65, 0.83, 1.0]))
+_RATIO: Final = readonly(np.array([0.005, 0.12, 0.25, 0.4, 0.58, 0.8, 1.08, 1.42, 1.84, 2.31]))
+_VIRTUAL: Final = readonly(np.array([0.02, 0.08, 0.16, 0.27, 0.41, 0.56, 0.72, 0.87, 1.0]))
+_HEAVY: Final = readonly(np.array([0.005, 0.09, 0.2, 0.32, 0.44, 0.55, 0.65, 0.75, 0.87, 1.0]))
 _LIGHT: Final = readonly(np.array([0.002, 0.14, 0.3, 0.46, 0.62, 0.78, 0.92, 0.9995]))
 DECAYS: Final = (Decay(on_shell=True), Decay(on_shell=False))
 
