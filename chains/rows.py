@@ -55,18 +55,20 @@ def columns(rows: Iterator[Rows], part: slice) -> Iterator[Rows]:
 
 
 def regrouped(rows: Iterator[Rows]) -> Iterator[Rows]:
-    """Yield the same steps in pieces of whole chunks, but for the last."""
+    """Yield the same steps in pieces of `PIECE`, but for the last, as `read_rows` does."""
     kept: list[Rows] = []
     steps = 0
     for piece in rows:
         kept.append(piece)
         steps += len(piece[0])
         if steps >= PIECE:
-            whole = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-            end = steps - steps % CHUNK
-            yield whole[0][:end], whole[1][:end], whole[2][:end]
-            kept = [(whole[0][end:], whole[1][end:], whole[2][end:])]
-            steps -= end
+            values, log_prob, blobs = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+            for begin in range(0, steps - PIECE + 1, PIECE):
+                part = slice(begin, begin + PIECE)
+                yield values[part], log_prob[part], blobs[part]
+            rest = steps - steps % PIECE
+            kept = [(values[rest:], log_prob[rest:], blobs[rest:])]
+            steps -= rest
     if steps:
         values, log_prob, blobs = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         yield values, log_prob, blobs

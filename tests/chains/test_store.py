@@ -18,6 +18,8 @@ from globalfit.chains.header import LIKELIHOOD_COLUMNS, PARAMETER_COLUMNS, SCHEM
 from globalfit.chains.store import open_store
 from globalfit.chains.tables import read_table, read_text
 from globalfit.errors import ChainError
+from globalfit.sampling.ensemble import advance
+from globalfit.sampling.start import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,6 +157,25 @@ def test_going_on_is_bit_exact(tmp_path, make_fit, ridge):
                 assert np.asarray(found[name]).tobytes() == np.asarray(expected).tobytes(), name
     segments = Chain.open(odd).run["segments"]
     assert [each["stop"] for each in segments] == [1, 13, 64, 101, 120]
+
+
+def test_blocks_of_any_length_are_read_back_as_they_were_written(tmp_path, make_fit):
+    """A file is written and read in pieces of 1024 steps, whatever the lengths of the blocks that came."""
+    fit = make_fit(ridge=False)
+    first = start(fit.posterior, fit.sampler.walkers, 1)
+    found = []
+    for lengths in ((1025, 127), (64,) * 18, (1, 700, 100, 351)):
+        path = tmp_path / f"{len(lengths)}.h5"
+        with open_store(path, fit) as store:
+            store.begin(first, 1, 0)
+            for steps in lengths:
+                block, state = advance(fit.posterior, store.states[0], steps, seconds=1e9)
+                store.append(block, state, 0)
+            store.finish("steps")
+        found.append(tree(path)["mcmc/chain"])
+    assert found[0].shape == (1152, 32, 3)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_asking_for_what_is_there_changes_nothing(tmp_path, make_fit):
