@@ -172,13 +172,13 @@ def bounds(process: str, quantity: str, m_x: float) -> tuple[float, float]:
     """Largest errors of total and bins: 0.5 % and 2 %, but where docs/physics/beam.md says why not.
 
     LSND beyond its window has 1e-5 of its events. A heavy X of a kaon at rest in the dump lies in two bins of
-    energy, which move through its mass in steps. A vector of K -> mu nu X has a gap of nodes at 160-233 MeV.
+    energy, which move through its mass in steps.
     """
     if quantity == "signal_lsnd" and m_x > BEYOND_LSND:
-        return 0.2, 0.2
-    if quantity == "signal_dump" and m_x > 150.0:
-        return 0.15, 0.15
-    return (1e-2 if process == "vector" and 160.0 < m_x < 240.0 else 5e-3), 2e-2
+        return 0.1, 0.1
+    if quantity == "signal_dump" and m_x > 110.0:
+        return (0.15, 0.15) if process == "vector" else (1e-2, 1e-2)
+    return 5e-3, 2e-2
 
 
 @pytest.mark.slow
