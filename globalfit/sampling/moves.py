@@ -21,7 +21,10 @@ FINE, FAR = 0.3, 2.0  # median and width of that scale beside a mixture: for poi
 TRIES = 6  # draws from the mixture in each step of a chain
 
 # Named in the fingerprint of a fit that starts tempered, beside the proposal itself.
-MOVES = "components: 6 mixture(t8, halo) + block-de(median=0.3, width=2, jump=0.15), delayed by cost"
+MOVES = (
+    f"components: {TRIES} mixture(t8, halo) + "
+    f"block-de(median={FINE:g}, width={FAR:g}, jump={JUMP:g}), delayed by cost"
+)
 
 
 class BlockDEMove(RedBlueMove):  # type: ignore[misc]  # emcee has no types

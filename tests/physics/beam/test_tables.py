@@ -177,7 +177,8 @@ def bounds(process: str, quantity: str, m_x: float) -> tuple[float, float]:
     if quantity == "signal_lsnd" and m_x > BEYOND_LSND:
         return 0.1, 0.1
     if quantity == "signal_dump" and m_x > 110.0:
-        return (0.15, 0.15) if process == "vector" else (1e-2, 1e-2)
+        worst = 0.15 if process == "vector" and m_x > 150.0 else 1e-2
+        return worst, worst
     return 5e-3, 2e-2
 
 
