@@ -284,7 +284,7 @@ def test_masses_of_the_start_are_those_of_the_chain(toy):
 
 @pytest.mark.slow
 def test_a_deep_funnel_is_put_right_by_the_chain(toy, tmp_path):
-    """Five dimensions, widths from 1/10 to 10 in a box of 120: the chain finds the neck that particles miss."""
+    """Five dimensions, widths from 1/10 to 10 in a box of 120: the chain finds a neck that particles miss."""
     known = funnel(5, 0.75, 60.0)
     posterior = box(toy, known.function, known.dim, known.half)
     chain = sampled(toy, tmp_path, posterior, 1500, seed=SEEDS[0])
