@@ -6,7 +6,7 @@ import numpy as np
 
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import Component, Index, blocks
-from globalfit.sampling.mixture import follow
+from globalfit.sampling.mixture_fit import follow
 from globalfit.sampling.population import Population
 from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.trial import Cloud

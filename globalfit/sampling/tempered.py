@@ -28,11 +28,11 @@ PARTICLES = 8000
 MOVES = 24  # at most, per stage
 TRIES = 2  # draws from a mixture in each
 ENOUGH = 0.1  # correlation with the start of the stage below which its moves end
-LEAST = 3  # moves per stage in any case
+LEAST = 4  # moves per stage in any case
 ESS = 0.6  # share of the population that stays effective from one beta to the next
 ROUNDS = 200  # how often prior draws that a constraint forbids are redrawn
 STAGES = 1000
-REFINED = 1  # rounds that refine the mixtures of a stage
+REFINED = 2  # rounds that refine the mixtures of a stage
 
 
 def tempered_population(

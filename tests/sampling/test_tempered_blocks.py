@@ -14,7 +14,8 @@ from globalfit.fitfile import load_fit
 from globalfit.priors.shapes import Uniform
 from globalfit.sampling.blocks import blocks
 from globalfit.sampling.ensemble import advance
-from globalfit.sampling.mixture import Mixture, fit_mixture
+from globalfit.sampling.mixture import Mixture
+from globalfit.sampling.mixture_fit import fit_mixture
 from globalfit.sampling.moves import component_moves
 from globalfit.sampling.population import Population
 from globalfit.sampling.proposal import Proposal

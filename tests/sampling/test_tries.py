@@ -10,7 +10,7 @@ from globalfit.posterior import Posterior
 from globalfit.priors.shapes import Uniform
 from globalfit.sampling.blocks import blocks
 from globalfit.sampling.engines.work import Task, carry_out
-from globalfit.sampling.mixture import FREEDOM, HALO, SPAN, Mixture, fit_mixture, follow
+from globalfit.sampling.mixture import Mixture
 from globalfit.sampling.trial import Cloud
 from globalfit.sampling.tries import Source, attempt, source
 
@@ -79,51 +79,6 @@ def test_costly_likelihoods_are_spared_the_hopeless(toy):
     attempt(posterior, first, cloud, np.arange(1000), found, 4, np.random.RandomState(2))
     assert 3000 < cheap.evaluated < 4000  # the prior forbids some
     assert 0 < dear.evaluated < 0.8 * cheap.evaluated
-
-
-def test_draws_of_a_mixture_have_core_and_halo():
-    mixture = Mixture(np.ones(1), np.array([[1.0]]), np.array([[[2.0]]]))
-    x = np.linspace(-400.0, 400.0, 400_001)[:, None]
-    density = np.exp(mixture.log_density(x))
-    assert density.sum() * 0.002 == pytest.approx(1.0, abs=1e-6)
-    drawn = mixture.draw(200_000, np.random.RandomState(3))[:, 0]
-    variance = 4.0 * FREEDOM / (FREEDOM - 2.0) * (1.0 - HALO + HALO * SPAN**2)
-    assert drawn.mean() == pytest.approx(1.0, abs=4 * np.sqrt(variance / 2e5))
-    for q in (0.001, 0.05, 0.5, 0.95, 0.999):
-        inside = density[x[:, 0] < np.quantile(drawn, q)].sum() * 0.002
-        assert inside == pytest.approx(q, abs=4 * np.sqrt(q * (1 - q) / 2e5) + 1e-4)
-
-
-def test_a_thin_sheet_is_resolved_to_rounding():
-    """Distances as one product with monomials: cancellation stays far below what a verdict minds."""
-    rng = np.random.default_rng(4)
-    root = np.array([[[1.0, 0.0], [1.0, 1e-5]]])
-    mixture = Mixture(np.ones(1), np.array([[3.0, -2.0]]), root)
-    x = mixture.means + rng.standard_normal((500, 2)) @ root[0].T
-    direct = np.square(np.linalg.solve(root[0], (x - mixture.means).T)).sum(axis=0)
-    np.testing.assert_allclose(mixture._squares(x)[:, 0], direct, atol=1e-4)
-
-
-def test_rounds_of_refinement_cover_what_a_fit_leaves_out():
-    """A bent sheet with a narrow neck: the mean stay of a chain of independent proposals falls."""
-    rng = np.random.default_rng(7)
-
-    def sheet(n):
-        t = rng.uniform(-3.0, 3.0, n)
-        width = 0.002 + 0.1 * np.abs(t) ** 3
-        z = rng.standard_normal(n)
-        return np.column_stack([t, t**2 + width * z]), -0.5 * z**2 - np.log(width)
-
-    (x, log_density), (test, log_test) = sheet(4000), sheet(20_000)
-
-    def stay(mixture):
-        log_ratio = log_test - mixture.log_density(test)
-        return np.mean(np.exp(log_ratio)) * np.mean(np.exp(-log_ratio))
-
-    plain = stay(fit_mixture(x, 64, np.random.default_rng(0)))
-    refined = stay(follow(x, log_density, np.random.default_rng(0), 4))
-    assert refined < 0.7 * plain
-    assert refined < 3.0
 
 
 def test_threads_of_linear_algebra_change_no_bit(toy):
