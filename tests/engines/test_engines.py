@@ -101,7 +101,7 @@ def test_workers_that_die_change_nothing(tmp_path, monkeypatch, tree):
 def test_a_fit_that_kills_every_worker_is_given_up(tmp_path, monkeypatch):
     fit = loose_fit(tmp_path, DIES)
     monkeypatch.setenv("GLOBALFIT_TEST_PARENT", str(os.getpid()))
-    monkeypatch.setattr("globalfit.sampling.engines.processes.LOSSES", 1)
+    monkeypatch.setattr("globalfit.sampling.engines.crew.LOSSES", 1)
     for i in range(9):
         (tmp_path / f"token{i}").touch()
     with pytest.raises(SamplingError, match=r"2 workers died, one after the other, at ensemble \d; look for"):
@@ -172,7 +172,7 @@ def test_the_words_choose_the_engine():
     assert open_engine().name == "serial"
     found = open_engine(workers=3)
     assert isinstance(found, Processes)
-    assert len(found.seats) == 3
+    assert len(found.crew.seats) == 3
 
 
 # Signals

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from globalfit.errors import SamplingError
 from globalfit.sampling.engines.work import (
-    Failure,
     Outcome,
     Refusal,
     Say,
@@ -26,7 +25,7 @@ from globalfit.sampling.engines.work import (
     carry_out_elsewhere,
     sendable,
 )
-from globalfit.sampling.engines.worker import one_thread
+from globalfit.sampling.engines.worker import Failure, one_thread
 from globalfit.sampling.signals import unheard
 
 if TYPE_CHECKING:
