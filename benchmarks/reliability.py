@@ -52,7 +52,7 @@ def campaign(size: float, only: tuple[str, ...], seed: int = 1) -> Iterator[tupl
             place.mkdir()
         short, middle, long, several = places
         few, some, many = Reference(fit, short, 16), Reference(fit, middle, 48), Reference(fit, long, 200)
-        three = Reference(fit.with_ensembles(3), several, 400)
+        three = Reference(fit.with_ensembles(3), several, 200)
 
         def share(full: int) -> int:
             return max(1, round(full * size))

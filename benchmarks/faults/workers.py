@@ -20,19 +20,20 @@ STILL = 300  # seconds without a step, after which a run stands still
 def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:
     """Kill workers of a run, each up to half a second after a step was acknowledged; it must not notice.
 
-    Kills without a step between them would make the engine give up, as it should. A run that stands still for
-    five minutes is ended and counted.
+    Kills without a step between them would make the engine give up, as it should. A run gets five; one that
+    stands still for five minutes is ended and counted.
     """
     draw = random.Random(seed)
     counts = dict.fromkeys(("kills", "runs", "wrong", "stood_still"), 0)
     while counts["kills"] < kills:
+        last = min(counts["kills"] + 5, kills)
         path = folder / f"{engine}{counts['runs']}.h5"
         stepped, over = threading.Event(), threading.Event()
 
-        def kill(stepped: threading.Event = stepped, over: threading.Event = over) -> None:
-            while not over.is_set():
+        def kill(stepped: threading.Event = stepped, over: threading.Event = over, last: int = last) -> None:
+            while counts["kills"] < last:
                 stepped.wait()
-                if over.wait(draw.uniform(0.0, 0.5)) or counts["kills"] >= kills:
+                if over.wait(draw.uniform(0.0, 0.5)):
                     return
                 with contextlib.suppress(ProcessLookupError):
                     if found := workers():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,6 +154,8 @@ def run(
     except KeyboardInterrupt:  # before the first step, or the second one of two
         from globalfit.chains.places import journal_of
 
+        if debug:
+            traceback.print_exc()
         if output.exists():
             say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
         elif journal_of(output).exists():
