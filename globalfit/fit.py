@@ -163,8 +163,8 @@ class Fit:
         progress : callable, optional
             Called with a `Progress` after every block of steps, or stages of a tempered start.
         notice : callable, optional
-            Called with one line if a chain is continued or moved aside, a worker lost, or, from a thread of its
-            own, if nothing has been heard of an ensemble for long.
+            Called with one line if a chain is continued or moved aside, a worker lost, or, from a thread of
+            its own, if nothing has been heard of an ensemble for long.
 
         Returns
         -------
