@@ -82,9 +82,9 @@ class Silence:
         self.told[ensemble] = 2.0 * silent
         before = f", after {self.longest:.0f} s at most before" if self.longest else ""
         return (
-            f"nothing heard of ensemble {ensemble} for {silent:.0f} s{before}: a likelihood is slow or "
-            "hangs; Ctrl-C stops, and the same command goes on (with --engine serial --debug a second Ctrl-C shows "
-            "where it is)"
+            f"nothing heard of ensemble {ensemble} for {silent:.0f} s{before}: a likelihood is slow or hangs;"
+            " Ctrl-C stops, and the same command goes on (with --engine serial --debug a second Ctrl-C shows"
+            " where it is)"
         )
 
     def _waiting(self, now: float) -> list[str]:
