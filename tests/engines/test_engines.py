@@ -17,6 +17,7 @@ import pytest
 from globalfit.chains import Chain
 from globalfit.errors import LikelihoodError, SamplingError
 from globalfit.fitfile import load_fit
+from globalfit.identity import versions
 from globalfit.sampling.engines.engine import open_engine
 from globalfit.sampling.engines.processes import Processes
 from globalfit.sampling.engines.work import Refusal, Spec, Task, arithmetic, carry_out_elsewhere
@@ -137,6 +138,7 @@ def spec_of(fit, **changes):
         ({"versions": {"numpy": "1.0"}}, f"numpy {np.__version__} instead of 1.0"),
         ({"versions": {"scipy": "1.0", "emcee": "2"}}, "instead of 1.0, emcee "),
         ({"versions": {"arithmetic": "other"}}, "its processor rounds"),
+        ({"versions": {"data": "other"}}, f"data {versions()['data']} instead of other"),
         ({"fingerprint": "other"}, "its likelihoods or their data differ"),
     ],
 )
