@@ -222,9 +222,14 @@ def repair(
 
     found = repair_(file, output)
     if as_json:
-        print_json({"file": str(found.path), "steps": found.steps, "bytes_left": found.lost})
+        told = {"file": str(found.path), "steps": found.steps, "bytes_left": found.lost}
+        print_json(told | {"published_steps": found.published})
         return
     print(f"{found.path}: {found.steps} steps recovered; {found.lost} bytes behind them left")
+    if found.published > found.steps:
+        chain, journal = file.with_suffix(".h5"), file.with_suffix(".journal")
+        print(f"{chain}, as it was published, holds {found.published}: 'globalfit run' goes on from these if "
+              f"'{journal}' is moved away")  # fmt: skip
 
 
 def merge(
