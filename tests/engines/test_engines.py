@@ -338,3 +338,33 @@ def test_dask_workers_that_die_change_nothing(tmp_path, monkeypatch, tree):
     fit.run(tmp_path / "out.h5", steps=60, engine="dask", workers=2)
     assert not list(tmp_path.glob("token*"))
     assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
+
+
+@needs_dask
+@pytest.mark.slow
+def test_dask_workers_that_die_with_their_answer_change_nothing(tmp_path, monkeypatch, tree):
+    """A block is done, and its worker dies before anybody asks it for the result."""
+    from globalfit.sampling.engines.dask import Dask
+
+    left = [1, 2, 3]
+
+    def await_(self, future, task):
+        def finished(future):
+            if left and future.status == "finished":
+                left.pop()
+                (worker,) = self.client.who_has([future])[future.key]
+                os.kill(self.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+                while future.status == "finished":
+                    time.sleep(0.01)
+            self.done.put(future)
+
+        self.tasks[future] = task
+        future.add_done_callback(finished)
+
+    fit = loose_fit(tmp_path)
+    fit.run(tmp_path / "whole.h5", steps=60)
+    monkeypatch.setattr(Dask, "_await", await_)
+    monkeypatch.setattr(Dask, "block", 4)
+    fit.run(tmp_path / "out.h5", steps=60, engine="dask", workers=2)
+    assert left == []
+    assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")

@@ -146,6 +146,9 @@ class Dask:
             self._connect()
         where: dict[str, Any] = {"workers": self._accepted()} if self.refused else {}
         future = self.client.submit(_carry_out, self.spec, task, pure=False, **where)
+        self._await(future, task)
+
+    def _await(self, future: Any, task: Task) -> None:
         self.tasks[future] = task
         future.add_done_callback(self.done.put)
 
@@ -175,8 +178,9 @@ class Dask:
             task = self.tasks.pop(future, None)
             if task is None:  # withdrawn
                 continue
-            if future.status == "cancelled" or future.status == "lost":
-                raise self._gone()
+            if not future.done():  # its worker died with the answer: the scheduler has it done again
+                self._await(future, task)
+                continue
             answer = self._answer(future, task)
             if isinstance(answer, Failure):
                 raise answer.error
@@ -190,22 +194,29 @@ class Dask:
         try:
             answer: Outcome | Failure | Refusal = future.result()
         except self.dask.scheduler.KilledWorker:
-            self.losses[task.ensemble] = self.losses.get(task.ensemble, 0) + 1
-            if self.losses[task.ensemble] > LOSSES:
-                raise SamplingError(
-                    "--engine dask", f"every worker that took ensemble {task.ensemble} died",
-                    "look for a lack of memory or a crash of a likelihood; --engine serial shows it",
-                ) from None  # fmt: skip
-            self.notice(f"workers died; ensemble {task.ensemble} goes on from its last stored step")
+            self._lost(task)
             return None
         except (concurrent.futures.CancelledError, asyncio.CancelledError, OSError):
-            raise self._gone() from None
+            if self.client.status != "running":
+                raise self._gone() from None
+            self._lost(task)  # the answer with the workers that had it
+            return None
         if isinstance(answer, Refusal):
             self.refused.add(answer.worker)
             self.why = answer.why
             self.notice(f"worker {answer.worker} is refused: {answer.why}")
             return None
         return answer
+
+    def _lost(self, task: Task) -> None:
+        """Take note that a task was lost with its workers and has to be done again."""
+        self.losses[task.ensemble] = self.losses.get(task.ensemble, 0) + 1
+        if self.losses[task.ensemble] > LOSSES:
+            raise SamplingError(
+                "--engine dask", f"every worker that took ensemble {task.ensemble} died",
+                "look for a lack of memory or a crash of a likelihood; --engine serial shows it",
+            )  # fmt: skip
+        self.notice(f"workers died; ensemble {task.ensemble} goes on from its last stored step")
 
     def _gone(self) -> SamplingError:
         return SamplingError(
