@@ -50,8 +50,10 @@ def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engi
         signal.signal(signal.SIGALRM, stands_still)
         signal.alarm(STILL)
         try:
-            reference.fit.run(path, steps=reference.steps, engine=engine, workers=2, progress=see)
-        except TimeoutError:
+            chain = reference.fit.run(path, steps=reference.steps, engine=engine, workers=2, progress=see)
+            if chain.interrupted:
+                raise KeyboardInterrupt
+        except StandsStill:
             counts["stood_still"] += 1
         finally:
             signal.alarm(0)
@@ -64,9 +66,13 @@ def worker_kills(reference: Reference, folder: Path, kills: int, seed: int, engi
     return counts
 
 
+class StandsStill(Exception):
+    """A run has acknowledged no step for too long."""
+
+
 def stands_still(which: int, frame: object) -> None:
-    """End a run that has acknowledged no step for too long."""
-    raise TimeoutError
+    """End the run."""
+    raise StandsStill
 
 
 def coordinator_kills(reference: Reference, folder: Path, kills: int, seed: int, engine: str) -> Numbers:

@@ -368,3 +368,34 @@ def test_dask_workers_that_die_with_their_answer_change_nothing(tmp_path, monkey
     fit.run(tmp_path / "out.h5", steps=60, engine="dask", workers=2)
     assert left == []
     assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
+
+
+@needs_dask
+@pytest.mark.slow
+def test_dask_workers_that_all_die_for_good_are_begun_anew(tmp_path, monkeypatch, tree):
+    """As when they die while they start: Dask does not replace them then."""
+    from distributed.nanny import Nanny
+
+    from globalfit.sampling.engines import dask
+
+    monkeypatch.setattr(dask, "PATIENCE", 1.0)
+    monkeypatch.setattr(dask.Dask, "block", 4)
+    fit = loose_fit(tmp_path)
+    fit.run(tmp_path / "whole.h5", steps=60)
+    engine = open_engine("dask", workers=2)
+    monkeypatch.setattr("globalfit.sampling.engines.engine.open_engine", lambda *args, **words: engine)
+    clusters = []
+
+    async def nothing(self, exitcode):
+        pass
+
+    def kill(progress):
+        if engine.cluster not in clusters and len(clusters) < 2:
+            clusters.append(engine.cluster)
+            for nanny in engine.cluster.workers.values():
+                os.kill(nanny.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Nanny, "_on_worker_exit", nothing)
+    fit.run(tmp_path / "out.h5", steps=60, progress=kill)
+    assert len(clusters) == 2
+    assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
