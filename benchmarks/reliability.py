@@ -66,7 +66,7 @@ def campaign(size: float, only: tuple[str, ...], seed: int = 1) -> Iterator[tupl
             "disk_error": lambda: full_disk(few, short, errno.EIO, every),
             "live_reads": lambda: live_reads(many, long, share(1000)),
         }
-        for engine, coordinators, deaths in (("processes", 20, 100), ("dask", 6, 20)):
+        for engine, coordinators, deaths in (("processes", 20, 100), ("dask", 6, 12)):
             parts[f"coordinator_kills_{engine}"] = partial(
                 coordinator_kills, three, several, share(coordinators), seed, engine
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -344,28 +345,24 @@ def test_dask_workers_that_die_change_nothing(tmp_path, monkeypatch, tree):
 @pytest.mark.slow
 def test_dask_workers_that_die_with_their_answer_change_nothing(tmp_path, monkeypatch, tree):
     """A block is done, and its worker dies before anybody asks it for the result."""
-    from globalfit.sampling.engines.dask import Dask
-
     left = [1, 2, 3]
 
-    def await_(self, future, task):
-        def finished(future):
+    class Done(queue.SimpleQueue):
+        def put(self, future):
             if left and future.status == "finished":
                 left.pop()
-                (worker,) = self.client.who_has([future])[future.key]
-                os.kill(self.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+                (worker,) = engine.client.who_has([future])[future.key]
+                os.kill(engine.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
                 while future.status == "finished":
                     time.sleep(0.01)
-            self.done.put(future)
-
-        self.tasks[future] = task
-        future.add_done_callback(finished)
+            super().put(future)
 
     fit = loose_fit(tmp_path)
     fit.run(tmp_path / "whole.h5", steps=60)
-    monkeypatch.setattr(Dask, "_await", await_)
-    monkeypatch.setattr(Dask, "block", 4)
-    fit.run(tmp_path / "out.h5", steps=60, engine="dask", workers=2)
+    engine = open_engine("dask", workers=2)
+    engine.done, engine.block = Done(), 4
+    monkeypatch.setattr("globalfit.sampling.engines.engine.open_engine", lambda *args, **words: engine)
+    fit.run(tmp_path / "out.h5", steps=60)
     assert left == []
     assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
 
@@ -379,10 +376,10 @@ def test_dask_workers_that_all_die_for_good_are_begun_anew(tmp_path, monkeypatch
     from globalfit.sampling.engines import dask
 
     monkeypatch.setattr(dask, "PATIENCE", 1.0)
-    monkeypatch.setattr(dask.Dask, "block", 4)
     fit = loose_fit(tmp_path)
     fit.run(tmp_path / "whole.h5", steps=60)
     engine = open_engine("dask", workers=2)
+    engine.block = 4
     monkeypatch.setattr("globalfit.sampling.engines.engine.open_engine", lambda *args, **words: engine)
     clusters = []
 

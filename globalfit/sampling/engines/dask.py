@@ -149,9 +149,6 @@ class Dask:
             self._connect()
         where: dict[str, Any] = {"workers": self._accepted()} if self.refused else {}
         future = self.client.submit(_carry_out, self.spec, task, pure=False, **where)
-        self._await(future, task)
-
-    def _await(self, future: Any, task: Task) -> None:
         self.tasks[future] = task
         future.add_done_callback(self.done.put)
 
@@ -180,8 +177,8 @@ class Dask:
             task = self.tasks.pop(future, None)
             if task is None:  # withdrawn
                 continue
-            if not future.done():  # its worker died with the answer: the scheduler has it done again
-                self._await(future, task)
+            if not future.done():  # its worker died with the answer
+                self._again(task)
                 continue
             answer = self._answer(future, task)
             if isinstance(answer, Failure):
@@ -213,16 +210,13 @@ class Dask:
         """Return what a worker says; None if the task is done again."""
         try:
             answer: Outcome | Failure | Refusal = future.result(timeout=PATIENCE)
-        except TimeoutError:  # its worker died just now: the scheduler has it done again
-            self._await(future, task)
-            return None
         except self.dask.scheduler.KilledWorker:
             self._again(task)
             return None
         except (concurrent.futures.CancelledError, asyncio.CancelledError, OSError):
             if self.client.status != "running":
                 raise self._gone() from None
-            self._again(task)  # the answer died with the workers that had it
+            self._again(task)  # the worker that had the answer died just now
             return None
         if isinstance(answer, Refusal):
             self.refused.add(answer.worker)
