@@ -62,8 +62,9 @@ def samplers(session: nox.Session) -> None:
 @nox.session
 def reliability(session: nox.Session) -> None:
     """Faults put upon real runs, into benchmarks/results."""
-    session.install(".")
-    session.run("python", "benchmarks/reliability.py", *session.posargs)
+    session.install(".[dask]")
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    session.run("python", "benchmarks/reliability.py", *session.posargs, env=one)
 
 
 @nox.session

@@ -11,6 +11,7 @@ import h5py
 from globalfit.chains.untrusted import admit
 from globalfit.errors import ChainError
 
+SCHEMA = 1  # of the layout of chain files
 DAMAGE = (KeyError, OSError, ValueError, RuntimeError, AttributeError, TypeError)  # what h5py and json raise
 
 
@@ -35,6 +36,10 @@ def open_file(path: Path, remedy: str, *, foreign: bool = False, keep: bool = Fa
         admit(file, str(path), path.stat().st_size)
         if "mcmc" not in file or not (foreign or "globalfit" in file):
             raise ChainError(str(path), "is not a globalfit chain", remedy)
+        schema = int(file["globalfit"].attrs.get("schema", SCHEMA)) if "globalfit" in file else SCHEMA
+        if schema > SCHEMA:
+            problem = f"was written by a newer globalfit (layout {schema} of chain files)"
+            raise ChainError(str(path), problem, "upgrade globalfit")
         yield file
     except BaseException as error:
         file.close()

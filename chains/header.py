@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from globalfit import likelihood as contract
+from globalfit.chains.files import SCHEMA
 from globalfit.chains.tables import read_table, read_text, write_table, write_text
 from globalfit.errors import GlobalfitError
 from globalfit.identity import versions
@@ -20,8 +21,6 @@ from globalfit.sampling.ensemble import MOVES
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
-
-SCHEMA = 1
 
 PARAMETER_COLUMNS = ("name", "label", "unit", "role", "prior", "scale", "low", "high", "value", "tied")
 LIKELIHOOD_COLUMNS = ("name", "class", "version", "measurement", "reference", "data", "source")

@@ -82,14 +82,16 @@ def refuse_place(path: Path) -> None:
     Raises
     ------
     ChainError
-        If it is a directory, or its folder is missing or read-only.
+        If it is a directory or a link, which publishing would replace, or its folder is missing or read-only.
     """
-    folder = path.resolve().parent
+    folder = path.parent.resolve()
     if not folder.is_dir():
         problem = f"the folder '{folder}' does not exist"
         raise ChainError(str(path), problem, "create it, or choose another -o")
     if path.is_dir():
         raise ChainError(str(path), "is a directory", "name a file with -o")
+    if path.is_symlink():
+        raise ChainError(str(path), "is a symbolic link", f"name the file it leads to, '{path.resolve()}'")
     if not os.access(folder, os.W_OK):
         raise ChainError(str(path), f"the folder '{folder}' cannot be written to", "choose another -o")
 

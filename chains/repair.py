@@ -21,11 +21,22 @@ from globalfit.errors import ChainError
 
 @dataclass(frozen=True)
 class Repaired:
-    """What was recovered: the new file, its steps, and the bytes of the journal that were left."""
+    """What was recovered.
+
+    Attributes
+    ----------
+    path, steps : Path, int
+        The new file, and its steps.
+    lost : int
+        Bytes of the journal that were left.
+    published : int
+        Steps of the chain file beside the journal, which may hold more; 0 if it cannot be read.
+    """
 
     path: Path
     steps: int
     lost: int
+    published: int
 
 
 def repair(path: Path, output: Path | None = None) -> Repaired:
@@ -92,11 +103,19 @@ def _recover(journal: Path, output: Path) -> Repaired:
         if kept and at.base is not None:
             shutil.copyfile(at.base, temporary_of(base_of(output)))
             temporary_of(base_of(output)).replace(base_of(output))
-        return Repaired(output, at.steps, found.cut)
+        return Repaired(output, at.steps, found.cut, _published(journal.with_suffix(".h5")))
     finally:
         copied.close()
         if not kept:
             journal_of(output).unlink()
+
+
+def _published(chain: Path) -> int:
+    try:
+        with open_file(chain, ASIDE) as file:
+            return int(file["mcmc"].attrs["iteration"])
+    except ChainError:
+        return 0
 
 
 def _base(journal: Path, steps: int) -> Path | None:

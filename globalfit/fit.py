@@ -163,7 +163,8 @@ class Fit:
         progress : callable, optional
             Called with a `Progress` after every block of steps, or stages of a tempered start.
         notice : callable, optional
-            Called with one line if a chain is continued or moved aside, or a worker lost.
+            Called with one line if a chain is continued or moved aside, a worker lost, or, from a thread of
+            its own, if nothing has been heard of an ensemble for long.
 
         Returns
         -------
@@ -180,7 +181,7 @@ class Fit:
         SamplingError
             If no start can be found, or there is no such engine, ensemble or scheduler.
         KeyboardInterrupt
-            If it is interrupted before every ensemble has begun, or twice; what was stored is kept.
+            If it is interrupted before every ensemble has made a step, or twice; what was stored is kept.
         """
         from globalfit.chains.chain import Chain
         from globalfit.chains.room import lack_of_room
@@ -214,6 +215,6 @@ class Fit:
                 notice(f"continuing {output} after {store.steps} steps")
             run(
                 fit, store, steps=steps, steps_more=steps_more, target_ess=target_ess, progress=progress,
-                engine=does,
+                engine=does, notice=notice,
             )  # fmt: skip
         return Chain.open(output)

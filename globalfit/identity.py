@@ -6,12 +6,16 @@ import functools
 import hashlib
 import json
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 # Keys of the resolved fit that may change when a chain is continued.
 RUN_CONTROL = ("steps", "max_steps", "target")
 # Packages whose version can change the bits of a chain.
 PACKAGES = ("numpy", "scipy", "emcee", "numba")
+
+DATA = (".toml", ".csv", ".h5")  # files of data
 
 
 def identifying(resolved: dict[str, Any]) -> dict[str, Any]:
@@ -46,16 +50,27 @@ def differences(old: object, new: object, key: str = "") -> list[str]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions of globalfit and of the `PACKAGES`."""
+    """Return the versions of globalfit and of the `PACKAGES`, and under ``data`` that of the shipped data."""
     from globalfit import __version__
 
-    found = {"globalfit": __version__}
+    found = {"globalfit": __version__, "data": shipped_data()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:  # numba is optional; others may come without metadata
             found[package] = "absent"
     return found
+
+
+def shipped_data() -> str:
+    """Return a checksum of the measurements and tables that come with the package."""
+    folder = Path(str(files("globalfit.likelihoods"))) / "data"
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in DATA:
+            found.update(path.relative_to(folder).as_posix().encode())
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:12]
 
 
 def _shown(value: object) -> str:

@@ -9,17 +9,21 @@ import ast
 import functools
 import locale
 import os
+import shutil
 import time
 import tomllib
+from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from globalfit import identity
 from globalfit.chains import Chain
 from globalfit.chains.room import bytes_needed
 from globalfit.errors import ChainError
 from globalfit.fitfile import load_fit
+from globalfit.likelihoods.muon_g2 import MuonG2
 from globalfit.sampling.engines.worker import THREADS, one_thread
 
 HERE = Path(__file__).parent
@@ -62,6 +66,21 @@ walkers = 8
 seed = 5
 """
 
+MUON = """
+model = { name = "t3r-muon" }
+[parameters.vev]
+prior = { shape = "log-uniform", low = 5000.0, high = 20000.0 }
+[parameters.m_phi]
+prior = { shape = "log-uniform", low = 50.0, high = 150.0 }
+[parameters.m_aprime]
+fixed = 60.0
+[likelihoods.muon-g2]
+[sampler]
+start = "prior"
+walkers = 8
+seed = 5
+"""
+
 
 def loose_fit(folder, centre=90.0):
     (folder / "loose.py").write_text(LOOSE.format(centre=centre))
@@ -80,6 +99,51 @@ def test_a_changed_likelihood_file_is_named(tmp_path):
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert loose_fit(tmp_path).run(path, steps=9).steps == 9
+
+
+def test_a_raised_version_of_a_plug_in_is_named(tmp_path, monkeypatch):
+    """Installed plug-ins are compared by the version they declare."""
+    path = tmp_path / "out.h5"
+    (tmp_path / "fit.toml").write_text(MUON)
+    load_fit(tmp_path / "fit.toml").run(path, steps=5)
+    before = path.read_bytes()
+    monkeypatch.setattr(MuonG2, "version", "99")
+    with pytest.raises(ChainError, match=r'\(likelihoods.muon-g2.version: "\d+" -> "99"\)'):
+        load_fit(tmp_path / "fit.toml").run(path, steps=9)
+    assert path.read_bytes() == before
+
+
+def test_what_controls_a_run_may_change_and_nothing_else(tmp_path):
+    loose_fit(tmp_path).run(tmp_path / "out.h5", steps=5)
+    text = (tmp_path / "fit.toml").read_text()
+    (tmp_path / "fit.toml").write_text(text + "steps = 9\nmax_steps = 50\ntarget = { ess = 7 }\n")
+    fit = load_fit(tmp_path / "fit.toml")
+    assert fit.run(tmp_path / "out.h5", engine="processes", workers=1).steps == 9
+    for line, key in (
+        ("walkers = 8", "walkers = 10"), ("seed = 5", "seed = 6"), ("seed = 5", 'seed = 5\nstart = "prior"'),
+    ):  # fmt: skip
+        (tmp_path / "fit.toml").write_text(text.replace(line, key))
+        with pytest.raises(ChainError, match=rf"another fit \(.*sampler.{key.split()[-3]}: .* -> "):
+            load_fit(tmp_path / "fit.toml").run(tmp_path / "out.h5", steps=12)
+
+
+def test_every_change_of_the_shipped_data_is_seen(tmp_path, monkeypatch):
+    """By it workers, and chains that go on, tell that they have other measurements."""
+    whole = identity.shipped_data()
+    shutil.copytree(str(resources.files("globalfit.likelihoods") / "data"), tmp_path / "data")
+    monkeypatch.setattr(identity, "files", lambda package: tmp_path)
+    assert identity.shipped_data() == whole
+    seen = {whole}
+    for path in [each for each in sorted((tmp_path / "data").rglob("*")) if each.suffix in identity.DATA]:
+        content = path.read_bytes()
+        path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+        seen.add(identity.shipped_data())
+        path.write_bytes(content)
+        if len(seen) > 8:
+            break
+    assert len(seen) == 9
+    (tmp_path / "data" / "muon_g2.toml").rename(tmp_path / "data" / "muon.toml")
+    assert identity.shipped_data() not in seen
 
 
 def test_a_disk_too_small_is_told_before(tmp_path, monkeypatch):

@@ -6,19 +6,18 @@ leaving out an experiment changes its own component and no other, so that no mor
 
 from __future__ import annotations
 
-import functools
-import multiprocessing
 import os
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from globalfit.analysis.draws import Draws, of_fit
 from globalfit.fit import Fit, Recipe
 from globalfit.posterior import Posterior
 from globalfit.sampling.blocks import blocks
-from globalfit.sampling.engines.worker import follow_parent, one_thread
+from globalfit.sampling.engines.crew import Crew, Job
+from globalfit.sampling.engines.work import rebuilt
 
 Names: TypeAlias = tuple[str, ...]
 Show: TypeAlias = Callable[[str, int, int], None]
@@ -81,7 +80,7 @@ def sample_parts(
         Of each run. The result does not depend on the number of processes.
     workers : int, optional
         Processes; as many as there are cores and runs by default. A fit that was put together in Python is
-        sampled in this one.
+        sampled in this one. A run whose worker dies is done again.
     progress : callable
         Called as ``progress(SAMPLING, done, total)``.
     """
@@ -97,26 +96,26 @@ def sample_parts(
             found[kept] = of_fit(fit, kept, seed, particles)
             progress(SAMPLING, len(found), len(left))
         return found
-    context = multiprocessing.get_context("spawn")
-    with one_thread(), ProcessPoolExecutor(count, context, follow_parent) as pool:
-        runs = {pool.submit(_sample, fit.recipe, kept, seed, particles): kept for kept in left}
-        try:
-            for done in as_completed(runs):
-                found[runs[done]] = done.result()
-                progress(SAMPLING, len(found), len(left))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    crew = Crew(count, "workers", "--workers 1")
+    try:
+        jobs = {
+            Job(f"the part {', '.join(kept)}", partial(_sample, fit.recipe, kept, seed, particles)): kept
+            for kept in left
+        }
+        for job in jobs:
+            crew.submit(job)
+        while len(found) < len(left):
+            done = crew.wait()
+            assert done is not None  # nobody asks it to stop
+            found[jobs[done[0]]] = done[1]
+            progress(SAMPLING, len(found), len(left))
+    finally:
+        crew.close(at_once=len(found) < len(left))
     return found
 
 
 def _sample(recipe: Recipe, kept: Names, seed: int, particles: int) -> Draws:
-    return of_fit(_rebuilt(recipe), kept, seed, particles)
-
-
-@functools.lru_cache(maxsize=1)
-def _rebuilt(recipe: Recipe) -> Fit:
-    return recipe.fit()
+    return of_fit(rebuilt(recipe), kept, seed, particles)
 
 
 def full_evidences(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,6 +154,8 @@ def run(
     except KeyboardInterrupt:  # before the first step, or the second one of two
         from globalfit.chains.places import journal_of
 
+        if debug:
+            traceback.print_exc()
         if output.exists():
             say(f"stopped at once; every step that was stored is kept. To go on: {go_on}")
         elif journal_of(output).exists():
@@ -219,9 +222,14 @@ def repair(
 
     found = repair_(file, output)
     if as_json:
-        print_json({"file": str(found.path), "steps": found.steps, "bytes_left": found.lost})
+        told = {"file": str(found.path), "steps": found.steps, "bytes_left": found.lost}
+        print_json(told | {"published_steps": found.published})
         return
     print(f"{found.path}: {found.steps} steps recovered; {found.lost} bytes behind them left")
+    if found.published > found.steps:
+        chain, journal = file.with_suffix(".h5"), file.with_suffix(".journal")
+        print(f"{chain}, as it was published, holds {found.published}: 'globalfit run' goes on from these if "
+              f"'{journal}' is moved away")  # fmt: skip
 
 
 def merge(

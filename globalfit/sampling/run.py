@@ -15,6 +15,7 @@ from globalfit.sampling.engines.engine import Engine
 from globalfit.sampling.engines.serial import Serial
 from globalfit.sampling.engines.work import Outcome, Spec, Task
 from globalfit.sampling.signals import interruptible
+from globalfit.sampling.silence import Silence
 from globalfit.sampling.state import State
 from globalfit.sampling.watching import (
     FIRST_CHECK,
@@ -44,6 +45,7 @@ def run(
     target_ess: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
+    notice: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Sample `fit` into `store`; see `Fit.run`.
 
@@ -60,7 +62,7 @@ def run(
     SamplingError
         If no start can be found, the settings contradict each other, or the engine's workers fail.
     KeyboardInterrupt
-        If it is interrupted before every ensemble has begun, or twice.
+        If it is interrupted before every ensemble has made a step, or twice.
     """
     engine = engine or Serial()
     total = _total(fit, store, steps, steps_more, target_ess)
@@ -73,28 +75,36 @@ def run(
     try:
         engine.use(fit, spec)
         if len(store.states) < len(store.ensembles):
-            _begin(fit, store, engine, seed, progress)
+            _begin(fit, store, engine, seed, progress, notice)
         watch = Watch(fit, store, total, wanted, progress)
         with interruptible() as stop:
-            while not (reason := watch.finished()):
-                for outcome in _outcomes(engine, partial(_steps, store, engine, watch), stop):
-                    assert outcome.block is not None
-                    assert isinstance(outcome.after, State)
-                    store.append(outcome.block, outcome.after, outcome.ensemble)
-                    watch.see(outcome.ensemble, outcome.block)
-                if stop() and watch.common < watch.barrier:
-                    reason = "interrupted"
-                    break
+            with Silence(notice, stop) as silence:
+                while not (reason := watch.finished()):
+                    for outcome in _outcomes(engine, partial(_steps, store, engine, watch), stop, silence):
+                        assert outcome.block is not None
+                        assert isinstance(outcome.after, State)
+                        store.append(outcome.block, outcome.after, outcome.ensemble)
+                        watch.see(outcome.ensemble, outcome.block)
+                    if stop() and watch.common < watch.barrier:
+                        reason = "interrupted"
+                        break
             engine.close(at_once=reason == "interrupted")
             store.finish(reason)
             watch.show(reason)
+        if not store.steps:
+            raise KeyboardInterrupt
     finally:
         engine.close(at_once=not reason)
     return reason
 
 
 def _begin(
-    fit: Fit, store: Store, engine: Engine, seed: int, progress: Callable[[Progress], None] | None
+    fit: Fit,
+    store: Store,
+    engine: Engine,
+    seed: int,
+    progress: Callable[[Progress], None] | None,
+    notice: Callable[[str], None],
 ) -> None:
     """Find and store the first states of the ensembles that have none, stage by stage if they start tempered.
 
@@ -107,8 +117,8 @@ def _begin(
             if k not in store.states and k not in under_way:
                 yield Task(k, store.populations.get(k), 0, engine.seconds)
 
-    with interruptible(GRACE) as stop:
-        for outcome in _outcomes(engine, stages, stop):
+    with interruptible(GRACE) as stop, Silence(notice, stop) as silence:
+        for outcome in _outcomes(engine, stages, stop, silence):
             beginning.see(outcome.ensemble, outcome.after)
             if isinstance(outcome.after, State):
                 store.begin(outcome.after, seed, outcome.ensemble)
@@ -127,7 +137,7 @@ def _steps(store: Store, engine: Engine, watch: Watch, under_way: set[int]) -> I
 
 
 def _outcomes(
-    engine: Engine, tasks: Callable[[set[int]], Iterator[Task]], stop: Callable[[], bool]
+    engine: Engine, tasks: Callable[[set[int]], Iterator[Task]], stop: Callable[[], bool], silence: Silence
 ) -> Iterator[Outcome]:
     """Yield pieces of work as they are finished, until there are no `tasks` left, or asked to stop.
 
@@ -137,12 +147,15 @@ def _outcomes(
     end = math.inf
     while True:
         if stop():
-            under_way -= engine.withdraw()
+            for k in engine.withdraw():
+                under_way.discard(k)
+                silence.withdrawn(k)
             end = min(end, time.monotonic() + GRACE)
         else:
             for task in list(tasks(under_way)):
                 engine.submit(task)
                 under_way.add(task.ensemble)
+                silence.begun(task.ensemble)
         if not under_way:
             return
         outcome = engine.wait(stop if math.isinf(end) else partial(_is_past, end))
@@ -151,6 +164,7 @@ def _outcomes(
                 return
             continue
         under_way.discard(outcome.ensemble)
+        silence.heard(outcome.ensemble)
         yield outcome
 
 

@@ -85,6 +85,20 @@ def test_repair_recovers_what_stands_before_the_damage(going, make_fit):
     assert [each["reason"] for each in chain.run["segments"]] == ["repaired", "steps"]
 
 
+def test_repair_says_when_the_published_chain_holds_more(going, make_fit):
+    journal = going.with_name("out.journal")
+    damaged = bytearray(journal.read_bytes())
+    damaged[scan(journal).places[1][0] + 5000] ^= 1
+    journal.write_bytes(bytes(damaged))
+    done = run("repair", going)
+    assert done.exit_code == 0, done.exception
+    assert "out.repaired.h5: 0 steps recovered" in done.stdout
+    assert f"{going}, as it was published, holds 10: 'globalfit run' goes on from these if" in done.stdout
+    journal.rename(going.with_name("damaged"))
+    whole = make_fit().run(going.with_name("whole.h5"), steps=25)
+    assert make_fit().run(going, steps=25).values.tobytes() == whole.values.tobytes()
+
+
 def test_repair_of_an_extension_holds_the_base(tmp_path, make_fit, monkeypatch):
     path = tmp_path / "out.h5"
     make_fit().run(path, steps=15)

@@ -298,6 +298,10 @@ def test_places_that_cannot_be_written(tmp_path, make_fit):
         open_store(tmp_path / "nowhere" / "out.h5", make_fit())
     with pytest.raises(ChainError, match="is a directory; name a file with -o"):
         open_store(tmp_path, make_fit())
+    (tmp_path / "link.h5").symlink_to("elsewhere.h5")  # publishing would put a file in its place
+    with pytest.raises(ChainError, match=r"is a symbolic link; name the file it leads to, '.*elsewhere.h5'"):
+        open_store(tmp_path / "link.h5", make_fit())
+    assert (tmp_path / "link.h5").is_symlink()
     with pytest.raises(ChainError, match="is not a file; name a chain"):
         Chain.open(tmp_path / "out.h5")
 

@@ -130,6 +130,10 @@ def sample(name, value):
     return change
 
 
+def newer(file, folder):
+    file["globalfit"].attrs["schema"] = 99
+
+
 def missing(file, folder):
     del file["mcmc/accepted"]
 
@@ -156,6 +160,7 @@ CHANGES = [
     (sample("log_prob", np.inf), "a number that is not finite at step 7, walker 3"),
     (sample("chain", 4999.0), "a sample outside its prior at step 7, walker 3"),
     (missing, "is damaged: 'mcmc/accepted' is missing"),
+    (newer, r"was written by a newer globalfit \(layout 99 of chain files\); upgrade globalfit"),
     (block, r"'/mcmc/chain' has blocks of 3072000000 bytes; 268435456 are accepted"),
     (wide, r"has steps of \d+ bytes; 268435456 are accepted"),
     (beside, r"declares \d+ bytes beside its samples; 268435456 are accepted"),

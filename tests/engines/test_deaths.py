@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 
 import pytest
 
-from globalfit.errors import SamplingError
+from globalfit.analysis import parts
+from globalfit.errors import LikelihoodError, SamplingError
 from globalfit.fitfile import load_fit
-from globalfit.sampling.engines import processes
+from globalfit.sampling.engines import crew, processes
 
 # A worker that finds the token of a moment takes it and dies there. Loaded by workers with their fit.
 MORTAL = """
@@ -68,6 +70,8 @@ class Mortal:
     def predict(self, point):
         if WORKER and taken("sampling"):
             die()
+        if WORKER and (HERE / "failing-0").exists():
+            raise ZeroDivisionError("of a kind")
         return {"m": point.m_phi}
 
     def log_likelihood(self, prediction):
@@ -108,7 +112,7 @@ def mortal(tmp_path, monkeypatch):
 
 def die_young(monkeypatch, deaths):
     """Let the first workers be killed so many seconds after they were begun."""
-    begun = processes.Worker.begun
+    begun = crew.Worker.begun
     left = list(deaths)
 
     def begin():
@@ -118,7 +122,7 @@ def die_young(monkeypatch, deaths):
             worker.process.kill()
         return worker
 
-    monkeypatch.setattr(processes.Worker, "begun", begin)
+    monkeypatch.setattr(crew.Worker, "begun", begin)
     return left
 
 
@@ -142,10 +146,34 @@ def test_workers_that_die_while_they_begin_are_given_up(mortal, tmp_path, monkey
         mortal.run(tmp_path / "out.h5", steps=20, engine="processes", workers=2)
 
 
+def test_parts_of_the_data_are_sampled_again_when_their_worker_dies(mortal, tmp_path, monkeypatch):
+    wanted = [("mortal",), ()]
+    alone = parts.sample_parts(mortal, wanted, particles=200, workers=1)
+    monkeypatch.setattr(parts, "SHORT", 0.0)
+    for moment in ("loading", "sampling", "answering"):
+        (tmp_path / f"{moment}-0").touch()
+    seen = []
+    together = parts.sample_parts(
+        mortal, wanted, particles=200, workers=2, progress=lambda *each: seen.append(each[1:])
+    )
+    assert [path.name for path in tmp_path.glob("*-0")] == []
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+    for kept in wanted:
+        assert together[kept].values["m_phi"].tobytes() == alone[kept].values["m_phi"].tobytes()
+
+
+def test_an_error_in_a_part_is_told_once_and_ends_the_workers(mortal, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "SHORT", 0.0)
+    (tmp_path / "failing-0").touch()
+    with pytest.raises(LikelihoodError, match="mortal: predict raised ZeroDivisionError: of a kind"):
+        parts.sample_parts(mortal, [("mortal",), ()], particles=200, workers=2)
+    assert multiprocessing.active_children() == []
+
+
 @pytest.mark.slow
 def test_many_deaths_at_the_worst_moments(mortal, tmp_path, monkeypatch, tree):
     signal.alarm(1200)
-    monkeypatch.setattr(processes, "LOSSES", 200)
+    monkeypatch.setattr(crew, "LOSSES", 200)
     mortal.run(tmp_path / "whole.h5", steps=200)
     for moment in MOMENTS:
         for i in range(15):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from globalfit.chains import Chain
 from globalfit.errors import LikelihoodError, SamplingError
 from globalfit.fitfile import load_fit
+from globalfit.identity import versions
 from globalfit.sampling.engines.engine import open_engine
 from globalfit.sampling.engines.processes import Processes
 from globalfit.sampling.engines.work import Refusal, Spec, Task, arithmetic, carry_out_elsewhere
@@ -101,7 +103,7 @@ def test_workers_that_die_change_nothing(tmp_path, monkeypatch, tree):
 def test_a_fit_that_kills_every_worker_is_given_up(tmp_path, monkeypatch):
     fit = loose_fit(tmp_path, DIES)
     monkeypatch.setenv("GLOBALFIT_TEST_PARENT", str(os.getpid()))
-    monkeypatch.setattr("globalfit.sampling.engines.processes.LOSSES", 1)
+    monkeypatch.setattr("globalfit.sampling.engines.crew.LOSSES", 1)
     for i in range(9):
         (tmp_path / f"token{i}").touch()
     with pytest.raises(SamplingError, match=r"2 workers died, one after the other, at ensemble \d; look for"):
@@ -137,6 +139,7 @@ def spec_of(fit, **changes):
         ({"versions": {"numpy": "1.0"}}, f"numpy {np.__version__} instead of 1.0"),
         ({"versions": {"scipy": "1.0", "emcee": "2"}}, "instead of 1.0, emcee "),
         ({"versions": {"arithmetic": "other"}}, "its processor rounds"),
+        ({"versions": {"data": "other"}}, f"data {versions()['data']} instead of other"),
         ({"fingerprint": "other"}, "its likelihoods or their data differ"),
     ],
 )
@@ -172,7 +175,7 @@ def test_the_words_choose_the_engine():
     assert open_engine().name == "serial"
     found = open_engine(workers=3)
     assert isinstance(found, Processes)
-    assert len(found.seats) == 3
+    assert len(found.crew.seats) == 3
 
 
 # Signals
@@ -335,4 +338,61 @@ def test_dask_workers_that_die_change_nothing(tmp_path, monkeypatch, tree):
         (tmp_path / f"token{i}").touch()
     fit.run(tmp_path / "out.h5", steps=60, engine="dask", workers=2)
     assert not list(tmp_path.glob("token*"))
+    assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
+
+
+@needs_dask
+@pytest.mark.slow
+def test_dask_workers_that_die_with_their_answer_change_nothing(tmp_path, monkeypatch, tree):
+    """A block is done, and its worker dies before anybody asks it for the result."""
+    left = [1, 2, 3]
+
+    class Done(queue.SimpleQueue):
+        def put(self, future):
+            if left and future.status == "finished":
+                left.pop()
+                (worker,) = engine.client.who_has([future])[future.key]
+                os.kill(engine.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+                while future.status == "finished":
+                    time.sleep(0.01)
+            super().put(future)
+
+    fit = loose_fit(tmp_path)
+    fit.run(tmp_path / "whole.h5", steps=60)
+    engine = open_engine("dask", workers=2)
+    engine.done, engine.block = Done(), 4
+    monkeypatch.setattr("globalfit.sampling.engines.engine.open_engine", lambda *args, **words: engine)
+    fit.run(tmp_path / "out.h5", steps=60)
+    assert left == []
+    assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")
+
+
+@needs_dask
+@pytest.mark.slow
+def test_dask_workers_that_all_die_for_good_are_begun_anew(tmp_path, monkeypatch, tree):
+    """As when they die while they start: Dask does not replace them then."""
+    from distributed.nanny import Nanny
+
+    from globalfit.sampling.engines import dask
+
+    monkeypatch.setattr(dask, "PATIENCE", 1.0)
+    fit = loose_fit(tmp_path)
+    fit.run(tmp_path / "whole.h5", steps=60)
+    engine = open_engine("dask", workers=2)
+    engine.block = 4
+    monkeypatch.setattr("globalfit.sampling.engines.engine.open_engine", lambda *args, **words: engine)
+    clusters = []
+
+    async def nothing(self, exitcode):
+        pass
+
+    def kill(progress):
+        if engine.cluster not in clusters and len(clusters) < 2:
+            clusters.append(engine.cluster)
+            for nanny in engine.cluster.workers.values():
+                os.kill(nanny.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Nanny, "_on_worker_exit", nothing)
+    fit.run(tmp_path / "out.h5", steps=60, progress=kill)
+    assert len(clusters) == 2
     assert tree(tmp_path / "out.h5") == tree(tmp_path / "whole.h5")

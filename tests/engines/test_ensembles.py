@@ -303,7 +303,7 @@ def test_a_part_is_not_the_whole(parts, make_fit):
 @pytest.mark.parametrize("finished", [True, False])
 def test_other_packages_are_refused_unless_accepted(tmp_path, make_fit, whole, monkeypatch, finished):
     fit, path = make_fit(), tmp_path / "out.h5"
-    now = {"globalfit": "0.0.1", "numpy": "1.0", "scipy": "1.0", "emcee": "3.0"}
+    now = {"globalfit": "0.0.1", "numpy": "1.0", "scipy": "1.0", "emcee": "3.0", "data": "0"}
     with monkeypatch.context() as patch:
         patch.setattr("globalfit.chains.header.versions", lambda: now)
         if not finished:
@@ -314,7 +314,7 @@ def test_other_packages_are_refused_unless_accepted(tmp_path, make_fit, whole, m
         fit.run(path, steps=60)
     message = str(caught.value)
     for name, version in now.items():
-        assert re.search(rf"{name} {re.escape(version)}, now \d", message)
+        assert re.search(rf"{name} {re.escape(version)}, now \w", message)
     assert "--accept-versions" in message
     assert "\n" not in message
     assert path.read_bytes() == before

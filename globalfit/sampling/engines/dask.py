@@ -9,15 +9,16 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import math
 import queue
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from globalfit.errors import SamplingError
 from globalfit.sampling.engines.work import (
-    Failure,
     Outcome,
     Refusal,
     Say,
@@ -26,13 +27,13 @@ from globalfit.sampling.engines.work import (
     carry_out_elsewhere,
     sendable,
 )
-from globalfit.sampling.engines.worker import one_thread
+from globalfit.sampling.engines.worker import Failure, one_thread
 from globalfit.sampling.signals import unheard
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
 
-PATIENCE = 10.0  # seconds for a scheduler to answer
+PATIENCE = 10.0  # seconds for a scheduler to answer, and for dead workers to be replaced
 WORKERS = 60.0  # seconds for its first worker to come
 ATTEMPTS = 2  # to begin a cluster on this machine
 LOSSES = 10  # times a task may be lost with its workers before that is taken for its own fault
@@ -92,6 +93,7 @@ class Dask:
         self.tasks: dict[Any, Task] = {}  # by future
         self.losses: dict[int, int] = {}
         self.refused: set[str] = set()
+        self.dead_since = math.inf
 
     def use(self, fit: Fit, spec: Spec) -> None:
         """Take the fit whose tasks will come."""
@@ -170,43 +172,70 @@ class Dask:
             except queue.Empty:
                 if stop():
                     return None
-                if self.client.status in ("closed", "closing"):
-                    raise self._gone() from None
+                self._attend()
                 continue
             task = self.tasks.pop(future, None)
             if task is None:  # withdrawn
                 continue
-            if future.status == "cancelled" or future.status == "lost":
-                raise self._gone()
+            if not future.done():  # its worker died with the answer
+                self._again(task)
+                continue
             answer = self._answer(future, task)
             if isinstance(answer, Failure):
                 raise answer.error
             if answer is not None:
                 self.losses.pop(task.ensemble, None)
                 return answer
-            self.submit(task)
+
+    def _attend(self) -> None:
+        """See that there is a scheduler; begin the workers of this machine anew if all are dead.
+
+        One that dies while it starts is not replaced by Dask.
+        """
+        if self.client.status in ("closed", "closing"):
+            raise self._gone()
+        if self.cluster is None or any(each.is_alive() for each in self.cluster.workers.values()):
+            self.dead_since = math.inf
+            return
+        now = time.monotonic()
+        self.dead_since = min(self.dead_since, now)
+        if now - self.dead_since > PATIENCE:
+            self.dead_since = math.inf
+            tasks = list(self.tasks.values())
+            self.close(at_once=True)
+            for task in tasks:
+                self._again(task)
 
     def _answer(self, future: Any, task: Task) -> Outcome | Failure | None:
-        """Return what a worker says; None if the task has to be done again."""
+        """Return what a worker says; None if the task is done again."""
         try:
-            answer: Outcome | Failure | Refusal = future.result()
+            answer: Outcome | Failure | Refusal = future.result(timeout=PATIENCE)
         except self.dask.scheduler.KilledWorker:
-            self.losses[task.ensemble] = self.losses.get(task.ensemble, 0) + 1
-            if self.losses[task.ensemble] > LOSSES:
-                raise SamplingError(
-                    "--engine dask", f"every worker that took ensemble {task.ensemble} died",
-                    "look for a lack of memory or a crash of a likelihood; --engine serial shows it",
-                ) from None  # fmt: skip
-            self.notice(f"workers died; ensemble {task.ensemble} goes on from its last stored step")
+            self._again(task)
             return None
         except (concurrent.futures.CancelledError, asyncio.CancelledError, OSError):
-            raise self._gone() from None
+            if self.client.status != "running":
+                raise self._gone() from None
+            self._again(task)  # the worker that had the answer died just now
+            return None
         if isinstance(answer, Refusal):
             self.refused.add(answer.worker)
             self.why = answer.why
             self.notice(f"worker {answer.worker} is refused: {answer.why}")
+            self.submit(task)
             return None
         return answer
+
+    def _again(self, task: Task) -> None:
+        """Submit a task that was lost with its workers."""
+        self.losses[task.ensemble] = self.losses.get(task.ensemble, 0) + 1
+        if self.losses[task.ensemble] > LOSSES:
+            raise SamplingError(
+                "--engine dask", f"every worker that took ensemble {task.ensemble} died",
+                "look for a lack of memory or a crash of a likelihood; --engine serial shows it",
+            )  # fmt: skip
+        self.notice(f"workers died; ensemble {task.ensemble} goes on from its last stored step")
+        self.submit(task)
 
     def _gone(self) -> SamplingError:
         return SamplingError(

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from globalfit.errors import GlobalfitError, SamplingError
 from globalfit.identity import versions
 from globalfit.posterior import Posterior
+from globalfit.sampling.engines.worker import Failure
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.moves import component_moves
 from globalfit.sampling.population import Population
@@ -86,14 +87,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """An error that every worker would make again: a value, so that nobody tries."""
-
-    ensemble: int
-    error: GlobalfitError
-
-
-@dataclass(frozen=True)
 class Refusal:
     """A worker that would not give the same bits, and why."""
 
@@ -133,17 +126,18 @@ def carry_out_elsewhere(spec: Spec, task: Task, worker: str) -> Outcome | Failur
         return Refusal(task.ensemble, worker, why)
     assert spec.recipe is not None
     try:
-        fit = _rebuilt(spec.recipe)
+        fit = rebuilt(spec.recipe)
         if fit.fingerprint != spec.fingerprint:
             problem = "its likelihoods or their data differ (another fingerprint of the fit)"
             return Refusal(task.ensemble, worker, problem)
         return carry_out(fit, spec.seed, task)
     except GlobalfitError as error:
-        return Failure(task.ensemble, error)
+        return Failure(error)
 
 
 @functools.lru_cache(maxsize=4)
-def _rebuilt(recipe: Recipe) -> Fit:
+def rebuilt(recipe: Recipe) -> Fit:
+    """Return the fit of a recipe; a worker keeps it for the next task."""
     return recipe.fit()
 
 

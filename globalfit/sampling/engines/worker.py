@@ -1,22 +1,32 @@
-"""A worker process: it takes tasks from one end of a pipe, and ends with the process that runs the fit."""
+"""A worker process: it takes calls from one end of a pipe, and ends with the process that began it."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import pickle
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from globalfit.sampling.engines.work import Failure, Outcome, Refusal, Spec, Task, carry_out_elsewhere
+from globalfit.errors import GlobalfitError
+
+Call: TypeAlias = Callable[[], Any]  # functions of modules and their arguments: they are sent
 
 READY = "ready"
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error that every worker would make again: a value, so that nobody tries."""
+
+    error: GlobalfitError
 
 
 @dataclass(frozen=True)
@@ -26,11 +36,8 @@ class Crash:
     trace: str
 
 
-Answer: TypeAlias = Outcome | Failure | Refusal | Crash
-
-
 def serve(pipe: Connection) -> None:
-    """Say that the worker is there; then answer each pair of spec and task, until the pipe is closed.
+    """Say that the worker is there; then make each call that comes, until the pipe is closed.
 
     Parameters
     ----------
@@ -43,13 +50,15 @@ def serve(pipe: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):  # the other end is closed
         pipe.send(READY)
         while True:
-            spec, task = pipe.recv()
-            pipe.send(_answer(spec, task))
+            pipe.send(_answer(pipe.recv_bytes()))
 
 
-def _answer(spec: Spec, task: Task) -> Answer:
+def _answer(sent: bytes) -> Any:
     try:
-        return carry_out_elsewhere(spec, task, "a worker process")
+        call: Call = pickle.loads(sent)  # from the process that began this one
+        return call()
+    except GlobalfitError as error:
+        return Failure(error)
     except Exception:  # none that the package knows: it need not bear being sent
         return Crash(traceback.format_exc())
 

@@ -1,0 +1,1 @@
+"""Faults that are put upon real runs, and what is counted of each."""
