@@ -41,7 +41,11 @@ class Resonance:
     def inverse_propagator(self, sqrt_s: Array) -> Array:
         """Return |s - M^2 + i M Gamma|^2 (n, k) in MeV^4."""
         m = self.mass[:, None]
-        return ((sqrt_s - m) * (sqrt_s + m)) ** 2 + (m * self.width[:, None]) ** 2
+        found = sqrt_s - m
+        found *= sqrt_s + m
+        found *= found
+        found += (m * self.width[:, None]) ** 2
+        return found
 
 
 @dataclass(frozen=True)

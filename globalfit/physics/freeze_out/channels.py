@@ -299,10 +299,8 @@ def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], 
         axial, pole = dark.current == "axial", Resonance(dark.m_phi[rows], dark.width_phi[rows])
 
         def rate(sqrt_s: Array) -> Array:
-            exchange = mediator_pairs.to_aprime_aprime(sqrt_s, mass, m_a, g, axial=axial)
-            exchange *= pole.inverse_propagator(sqrt_s)
-            return exchange + mediator_pairs.through_phi_to_aprime_aprime(
-                sqrt_s, mass, m_a, m_phi, g, coupling, f, axial=axial
+            return mediator_pairs.all_to_aprime_aprime(
+                sqrt_s, mass, m_a, m_phi, g, coupling, f, pole.inverse_propagator(sqrt_s), axial=axial
             )
 
         return rate
