@@ -131,12 +131,16 @@ def together(channels: Sequence[Channel]) -> Channel:
                 rates.append((each.take(rows[low:high] - first).rate, slice(low, high)))
         return joined(rates)
 
-    whole = zip((each.rate for each in channels), (slice(*pair) for pair in pairwise(cuts.tolist())), strict=True)
+    whole = zip(
+        (each.rate for each in channels), (slice(*pair) for pair in pairwise(cuts.tolist())), strict=True
+    )
     return Channel(
         np.concatenate([each.points for each in channels]),
         np.concatenate([each.threshold for each in channels]),
         joined(list(whole)),
-        Resonance(np.concatenate([each.mass for each in poles]), np.concatenate([each.width for each in poles]))
+        Resonance(
+            np.concatenate([each.mass for each in poles]), np.concatenate([each.width for each in poles])
+        )
         if poles
         else None,
         part,

@@ -170,7 +170,7 @@ def to_aprime_phi(
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Kinematics (n, k) of a pair of mediators: s, momenta, and the angular integrals of `a` and b = 2 p k."""
+    """Kinematics (n, k) of a pair of mediators: s, p k, and the angular integrals of `a` and b = 2 p k."""
 
     s: Array
     p_k: Array

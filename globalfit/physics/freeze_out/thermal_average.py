@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.annihilation import Channel, Resonance
+from globalfit.physics.freeze_out.boltzmann import inverse_powers
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
 from globalfit.physics.freeze_out.poles import pole_weights
 
@@ -107,7 +108,11 @@ def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: N
 
 def normalised(m: Array, kappa: Array, total: Array, x: Array) -> Array:
     """Return <sigma v> (n, t) from the sum of `laplace` over all channels (n, t)."""
-    return total * x / (8.0 * m[:, None] ** 4 * kappa**2)
+    found = kappa * kappa
+    np.divide(total, found, out=found)
+    found *= x
+    found *= 0.125 / m[:, None] ** 4
+    return found
 
 
 def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
@@ -123,7 +128,9 @@ def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     found = []
     for i in np.flatnonzero(np.bincount(own)).tolist():
         rows = np.flatnonzero(own == i)
-        part = _at_level(m[rows], threshold[rows], channel.take(rows), None if mu is None else mu[rows], i, grid)
+        part = _at_level(
+            m[rows], threshold[rows], channel.take(rows), None if mu is None else mu[rows], i, grid
+        )
         found.append((rows, part))
     return found
 
@@ -227,5 +234,4 @@ def of_rows(found: Rows, grid: Nodes) -> Array:
 
 def _k1e(factor: Array, e: Array, grid: Nodes) -> Array:
     """Return factor e^{ex} K1(e x) (r, t), e (r,) >= 2, x >= 1: 1/sqrt(u) times a polynomial in 1/u."""
-    powers = np.arange(len(K1_SERIES))
-    return (factor[:, None] * e[:, None] ** (-powers - 0.5)) @ grid.inverse
+    return (factor[:, None] * inverse_powers(e, 0.5, len(K1_SERIES))) @ grid.inverse

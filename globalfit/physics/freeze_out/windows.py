@@ -42,6 +42,7 @@ STRIDE: Final = 8  # steps from one window to the next
 EARLY: Final = 2  # windows that start so early that they need the highest nodes
 ORDER: Final = 8  # nodes of a cell
 CELLS: Final = (5, 10)  # of each level of nodes up to U_MAX/4; up to U_MAX there is one more
+TOGETHER: Final = 128  # points whose thermal averages are calculated together: they stay in the cache
 FLOOR: Final = 1e-60  # of <sigma v>: Omega h^2 ends at the relativistic yield however small it is
 
 
@@ -192,7 +193,9 @@ def _solve(
         window, mass = grids.windows[k], m[low:high]
         total = np.zeros((high - low, window.x.size))
         for each in spectra:
-            each.add(low, high, window, total)
+            for at in range(low, high, TOGETHER):
+                to = min(at + TOGETHER, high)
+                each.add(at, to, window, total[at - low : to - low])
         kappa = effective_k2(gap[low:high], window.x)
         sigma_v = np.maximum(normalised(mass, kappa, total, window.x), FLOOR)
         following = not (grids.early and k == 0)
