@@ -26,6 +26,7 @@ from scipy.special import kve
 from globalfit.arrays import Array, Mask, readonly
 from globalfit.constants import HBARC_MEV_M
 from globalfit.physics.freeze_out.degrees_of_freedom import root_and_h
+from globalfit.physics.freeze_out.elementary import exp, inverse_powers
 
 M_PLANCK: Final = 1.220890e22  # MeV, G^-1/2, CODATA 2022
 ENTROPY_TODAY: Final = 2891.2  # cm^-3 at T = 2.7255 K, PDG
@@ -274,19 +275,9 @@ def effective_k2(gap: Array, x: Array) -> Array:
     order = np.arange(len(K2_SERIES))[:, None]
     basis = np.sqrt(0.5 * pi) * np.array(K2_SERIES)[:, None] * x ** (-order - 0.5)
     found: Array = inverse_powers(1.0 + gap, -1.5, len(K2_SERIES)) @ basis
-    fall = -gap[:, None] * x
-    found *= np.exp(fall, out=fall)
+    found *= exp(-gap[:, None] * x)
     found += k2e(x)
     return found
-
-
-def inverse_powers(values: Array, first: float, count: int) -> Array:
-    """Return values^(-first - k) (n, count), k from 0 on."""
-    found = np.empty((count, values.size))
-    found[0] = values**-first
-    found[1:] = 1.0 / values
-    np.multiply.accumulate(found, axis=0, out=found)
-    return found.T
 
 
 def k2e(u: Array) -> Array:

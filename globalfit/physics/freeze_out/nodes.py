@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import k1e
 
 from globalfit.arrays import Array, readonly
+from globalfit.physics.freeze_out.elementary import exp
 
 U_MAX: Final = 36.0  # highest node
 CLEAR: Final = 1.5  # least distance in v from a threshold to a pole or branch point, in first cells
@@ -150,8 +151,7 @@ def layout(order: int, first: int, cells: tuple[int, ...], u_max: float) -> list
 
 def _kernel(u: Array, x: Array) -> Array:
     """Return K1e((2 + u) x) exp(-u x) (k, t)."""
-    kernel: Array = k1e((2.0 + u[:, None]) * x) * np.exp(-u[:, None] * x)
-    return kernel
+    return np.asarray(k1e((2.0 + u[:, None]) * x) * exp(-u[:, None] * x))
 
 
 def _first_cell(level: Level, x: Array) -> Array:

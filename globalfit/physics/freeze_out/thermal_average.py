@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.annihilation import Channel, Resonance
-from globalfit.physics.freeze_out.boltzmann import inverse_powers
+from globalfit.physics.freeze_out.elementary import exp, inverse_powers
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
 from globalfit.physics.freeze_out.poles import pole_weights
 
@@ -220,15 +220,13 @@ def of_rows(found: Rows, grid: Nodes) -> Array:
         part *= factor
         result[rows] = part
     if (threshold > 2.0).any():
-        fall = (2.0 - threshold)[:, None] * grid.x
-        result *= np.exp(fall, out=fall)
+        result *= exp((2.0 - threshold)[:, None] * grid.x)
     hit = np.flatnonzero(found.peak)
     if hit.size:
         e = found.energy[hit]
-        fall = (2.0 - e)[:, None] * grid.x
-        np.exp(fall, out=fall)
-        fall *= _k1e(found.peak[hit], e, grid)
-        result[hit] += fall
+        peaks = exp((2.0 - e)[:, None] * grid.x)
+        peaks *= _k1e(found.peak[hit], e, grid)
+        result[hit] += peaks
     return result
 
 
