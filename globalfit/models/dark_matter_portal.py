@@ -187,25 +187,31 @@ class DarkSignal:
         y, w = _gauss()
         span = np.maximum(gap - 2.0 * M_E, 0.0)[:, None]
         q = 2.0 * M_E + span * y * y * (3.0 - 2.0 * y)
-        step = span * 6.0 * y * (1.0 - y) * w * 2.0 * q
+        step = span * (12.0 * y * (1.0 - y) * w)  # dq^2/q
         gap, total = gap[:, None], total[:, None]
         m_2, m_a = at.m_eta2[:, None], at.m_aprime[:, None]
-        below = np.maximum(gap**2 - q**2, 0.0)
-        k = np.sqrt((total**2 - q**2) * below) / (2.0 * m_2)
-        rate = k * below * (total**2 + 2.0 * q**2) / (8.0 * pi**2 * m_2**2 * q)
+        q2 = q * q
+        below = np.maximum(gap**2 - q2, 0.0)
+        rate = np.sqrt((total**2 - q2) * below)  # 2 m_2 k
+        rate *= below
+        rate *= total**2 + 2.0 * q2
+        rate *= step
         # where A' could be on shell, A' -> eta_1 eta_2 is closed and nothing is predicted anyway
-        off = np.where(gap < m_a, m_a**2 - q**2, 1.0)
-        rate = np.where(gap < m_a, step * rate * (at.g_eta[:, None] / off) ** 2, 0.0)
+        virtual = gap < m_a
+        bottom = np.where(virtual, m_a**2 - q2, 1.0)
+        bottom *= bottom
+        rate /= bottom
+        rate *= np.where(virtual, at.g_eta[:, None] ** 2 / (16.0 * pi**2 * m_2**3), 0.0)
 
         def width(gamma: Array) -> Array:
-            return np.asarray((rate * gamma).sum(axis=1))
+            return np.einsum("ij,ij->i", rate, gamma)
 
-        g = {
-            name: getattr(at, f"g_{name}")[:, None]
-            for name in ("e_vector", "e_axial", "mu_vector", "mu_axial")
-        }
-        electrons = width(decays.vector_to_dirac_pair(q, M_E, g["e_vector"], g["e_axial"]))
-        muons = width(decays.vector_to_dirac_pair(q, M_MU, g["mu_vector"], g["mu_axial"]))
+        e_vector, e_axial = at.g_e_vector[:, None], at.g_e_axial[:, None]
+        electrons = width(decays.vector_to_dirac_pair(q, M_E, e_vector, e_axial))
+        muons: Array | float = 0.0
+        if (gap > 2.0 * M_MU).any():
+            mu_vector, mu_axial = at.g_mu_vector[:, None], at.g_mu_axial[:, None]
+            muons = width(decays.vector_to_dirac_pair(q, M_MU, mu_vector, mu_axial))
         sterile = width(decays.vector_to_majorana_pair(q, at.m_nus[:, None], at.g_r[:, None]))
         mixed = (at.theta_nu * at.g_r)[:, None]
         light = width(decays.vector_to_two_majorana(q, 0.0, at.m_nus[:, None], mixed))

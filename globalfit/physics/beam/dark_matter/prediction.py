@@ -104,7 +104,6 @@ class Masses:
     m_chi_prime: Array
     flux_m_chi: Array | None = None  # instead of m_chi in the flux
     charges: Array | None = None  # (n, parts): weights of the parts of the target, if `setup` has none
-    _amplitudes: dict[str, Array] = field(default_factory=dict, repr=False)
     _blended: dict[tuple[str, str], tuple[Array | None, Array]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -143,6 +142,11 @@ class Masses:
         return tuple(found)
 
     @cached_property
+    def amplitudes(self) -> Array:
+        """`total_amplitudes` (n, modes, k) of these masses."""
+        return total_amplitudes(self)
+
+    @cached_property
     def shares(self) -> tuple[Index, Array]:
         """Stencil in (2 m_chi/m_V1)^2."""
         share = (2.0 * self.light / self.m_v1) ** 2
@@ -151,18 +155,12 @@ class Masses:
 
 def amplitudes(masses: Masses, source: str) -> Array:
     """Return the flux amplitudes (n, modes, k) of one source, protons on target included, of `grid.MODES`."""
-    if source not in masses._amplitudes:
-        masses._amplitudes[source] = _amplitudes(masses, source)
-    return masses._amplitudes[source]
+    return _amplitudes(masses, (source,), {})
 
 
 def total_amplitudes(masses: Masses, factors: Mapping[str, Array] | None = None) -> Array:
     """Return amplitudes (n, modes, k) of all sources, each times its factor (n,) if there are any."""
-    total = np.zeros((len(masses.m_v1), len(MODES), _shapes(masses.setup.path)))
-    for name in masses.setup.sources:
-        made = amplitudes(masses, name)
-        total += made if factors is None else made * factors[name][:, None, None]
-    return total
+    return _amplitudes(masses, masses.setup.sources, factors or {})
 
 
 def events(masses: Masses, quantity: str) -> Array:
@@ -176,9 +174,7 @@ def events(masses: Masses, quantity: str) -> Array:
     """
     if quantity == "signal_lsnd":
         return lsnd_events(masses)[:, None]
-    if "total" not in masses._amplitudes:
-        masses._amplitudes["total"] = total_amplitudes(masses)
-    return fold(masses, masses._amplitudes["total"][:, MODES.index(OBSERVABLES[quantity].mode)], quantity)
+    return fold(masses, masses.amplitudes[:, MODES.index(OBSERVABLES[quantity].mode)], quantity)
 
 
 def fold(masses: Masses, a: Array, quantity: str) -> Array:
@@ -233,7 +229,7 @@ def lsnd_events(
     for name in setup.sources:
         source = SOURCES[name]
         if source.meson == "pi":
-            one = _flux(setup, name, "lsnd", masses)
+            one = _lsnd_flux(setup, name, masses)
             h += one if factors is None else one * factors[name][:, None]
     if change is not None:
         h = change(h)
@@ -304,36 +300,72 @@ class _Kernel(NamedTuple):
     shapes: Array  # (r, k times bins)
 
 
-def _amplitudes(masses: Masses, source: str) -> Array:
-    k = _shapes(masses.setup.path)
-    made = _flux(masses.setup, source, "flux", masses)
-    found = np.zeros((len(masses.m_v1), len(MODES), k))
-    modes = SOURCES[source].modes
-    for i, mode in enumerate(modes):
-        found[:, MODES.index(mode)] = made[:, i * k : (i + 1) * k]
-    if "nubar" not in modes:
-        # the horn does not touch neutral mesons
-        found[:, MODES.index("nubar")] = found[:, MODES.index("nu")] * NUBAR_EXPOSURE
-    return found
+def _amplitudes(masses: Masses, sources: Sequence[str], factors: Mapping[str, Array]) -> Array:
+    """Sum of the sources' amplitudes (n, modes, k): one product with a sparse matrix for all of them."""
+    n, k = len(masses.m_v1), _shapes(masses.setup.path)
+    table, first = _amplitude_table(masses.setup)
+    points, rows, shares, scales = [], [], [], []
+    for name in sources:
+        each = SOURCES[name]
+        at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
+        if not at.size:
+            continue
+        place = masses.shares[0][at], masses.shares[1][at]
+        index, weights = tensor_stencil(_place(each, masses.m_v1[at]), place, len(SHARES))
+        scale = closing(each, masses.m_v1[at])
+        points.append(at)
+        rows.append(index + first[name])
+        shares.append(weights)
+        scales.append(scale * factors[name][at] if name in factors else scale)
+    if not points:
+        return np.zeros((n, len(MODES), k))
+    own = np.concatenate(points)
+    order = np.argsort(own, kind="stable")
+    index, weights = np.concatenate(rows)[order], np.concatenate(shares)[order]
+    level = np.einsum("ij,ij->i", table[:, 0].take(index), weights)
+    weights *= (np.exp(level) * np.concatenate(scales)[order])[:, None]
+    ends = index.shape[1] * np.concatenate(([0], np.cumsum(np.bincount(own, minlength=n))))
+    from scipy.sparse import csr_array
+
+    made = csr_array((weights.ravel(), index.ravel(), ends), shape=(n, len(table))) @ table[:, 1:]
+    return np.asarray(made).reshape(n, len(MODES), k)
 
 
 NUBAR_EXPOSURE = 1.127 / 1.875  # protons on target, antineutrino over neutrino mode
 
 
-def _flux(setup: DarkMatter, source: str, kind: str, masses: Masses) -> Array:
-    """Blended columns (n, ...) of a source's flux table; zero where the source is closed."""
-    table = _flux_table(setup, source, kind)
+@cache
+def _amplitude_table(setup: DarkMatter) -> tuple[Array, dict[str, int]]:
+    """Ln size and shape (nodes, 1 + modes k) of all sources, one below the other, and where each starts."""
+    k = _shapes(setup.path)
+    first: dict[str, int] = {}
+    found: list[Array] = []
+    for name in setup.sources:
+        table = _flux_table(setup, name, "flux")
+        whole = np.zeros((len(table), 1 + len(MODES) * k))
+        whole[:, 0] = table[:, 0]
+        shape, modes = whole[:, 1:].reshape(len(table), len(MODES), k), SOURCES[name].modes
+        for i, mode in enumerate(modes):
+            shape[:, MODES.index(mode)] = table[:, 1 + i * k : 1 + (i + 1) * k]
+        if "nubar" not in modes:
+            # the horn does not touch neutral mesons
+            shape[:, MODES.index("nubar")] = NUBAR_EXPOSURE * shape[:, MODES.index("nu")]
+        first[name] = sum(map(len, found))
+        found.append(whole)
+    return np.concatenate(found), first
+
+
+def _lsnd_flux(setup: DarkMatter, source: str, masses: Masses) -> Array:
+    """Blended flux (n, energies) of a source at LSND; zero where the source is closed."""
+    table = _flux_table(setup, source, "lsnd")
     each = SOURCES[source]
     out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
     at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
     if at.size:
         shares = masses.shares[0][at], masses.shares[1][at]
-        index, weights = tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES))
-        mixed = blend(table, index, weights)
+        mixed = blend(table, *tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES)))
         scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
-        out[at] = mixed[:, 1:] * scale[:, None]
-        if kind == "lsnd":
-            out = np.maximum(out, 0.0)
+        out[at] = np.maximum(mixed[:, 1:] * scale[:, None], 0.0)
     return out
 
 
