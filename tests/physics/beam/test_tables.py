@@ -177,7 +177,9 @@ def bounds(process: str, quantity: str, m_x: float) -> tuple[float, float]:
     if quantity == "signal_lsnd" and m_x > BEYOND_LSND:
         return 0.1, 0.1
     if quantity == "signal_dump" and m_x > 110.0:
-        worst = 0.15 if process == "vector" and m_x > 150.0 else 1e-2
+        worst = 1e-2
+        if process == "vector":
+            worst = 0.15 if m_x > 150.0 else 0.03
         return worst, worst
     return 5e-3, 2e-2
 
