@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.constants import HBARC_MEV_M, M_E, M_MU
@@ -33,6 +34,7 @@ from globalfit.physics.beam.dark_matter.channels import (
     OBSERVABLES,
     right_handed_weights,
 )
+from globalfit.physics.beam.dark_matter.lsnd import BINS as LSND_BINS
 from globalfit.physics.beam.dark_matter.prediction import PARTS, DarkMatter, Masses
 from globalfit.physics.beam.grid import CENTRES, EDGES, MODES
 from globalfit.physics.beam.nuclei import charge_weights
@@ -72,6 +74,7 @@ WAY: Final = {"miniboone": 0.75 * 5.0, "lsnd": 0.75 * 2.728}  # fiducial volumes
 NODES: Final = 48  # of the invariant mass of what eta_2 decays to
 
 
+@cache
 def tables() -> Path:
     """Return where the shipped tables are."""
     return Path(str(files("globalfit.likelihoods").joinpath("data", "dark_matter_tables.h5")))
@@ -82,6 +85,7 @@ def free(model: T3R) -> DarkMatter:
     return prediction.dark_matter(tables(), model.production_leg, model.leptons, model.nuclear_charge)
 
 
+@cache
 def predicted(fermions: tuple[str, str, str]) -> DarkMatter:
     """Return production of A' with a variant's charges: pi, K -> l nu A' per g_R^2, pi0, eta -> gamma A'.
 
@@ -123,7 +127,10 @@ class DarkSignal:
         at = self.point
         if self.portal == "predicted":
             light = at.m_eta / np.maximum(self.stretch, 1e-9)
-            return Masses(self.setup, at.m_aprime, at.m_aprime, at.m_eta, at.m_eta2, flux_m_chi=light)
+            return Masses(
+                self.setup, at.m_aprime, at.m_aprime, at.m_eta, at.m_eta2,
+                flux_m_chi=light, charges=charge_weights(PARTS, at.g_p, at.g_n),
+            )  # fmt: skip
         m_v2 = at.m_v2 if self.portal == "dark-matter-double" else at.m_aprime
         return Masses(self.setup, at.m_aprime, m_v2, at.m_eta, at.m_eta2)
 
@@ -180,73 +187,120 @@ class DarkSignal:
         y, w = _gauss()
         span = np.maximum(gap - 2.0 * M_E, 0.0)[:, None]
         q = 2.0 * M_E + span * y * y * (3.0 - 2.0 * y)
-        step = span * 6.0 * y * (1.0 - y) * w * 2.0 * q
+        step = span * (12.0 * y * (1.0 - y) * w)  # dq^2/q
         gap, total = gap[:, None], total[:, None]
         m_2, m_a = at.m_eta2[:, None], at.m_aprime[:, None]
-        below = np.maximum(gap**2 - q**2, 0.0)
-        k = np.sqrt((total**2 - q**2) * below) / (2.0 * m_2)
-        rate = k * below * (total**2 + 2.0 * q**2) / (8.0 * pi**2 * m_2**2 * q)
+        q2 = q * q
+        below = np.maximum(gap**2 - q2, 0.0)
+        rate = np.sqrt((total**2 - q2) * below)  # 2 m_2 k
+        rate *= below
+        rate *= total**2 + 2.0 * q2
+        rate *= step
         # where A' could be on shell, A' -> eta_1 eta_2 is closed and nothing is predicted anyway
-        off = np.where(gap < m_a, m_a**2 - q**2, 1.0)
-        rate = np.where(gap < m_a, step * rate * (at.g_eta[:, None] / off) ** 2, 0.0)
+        virtual = gap < m_a
+        bottom = np.where(virtual, m_a**2 - q2, 1.0)
+        bottom *= bottom
+        rate /= bottom
+        rate *= np.where(virtual, at.g_eta[:, None] ** 2 / (16.0 * pi**2 * m_2**3), 0.0)
 
         def width(gamma: Array) -> Array:
-            return np.asarray((rate * gamma).sum(axis=1))
+            return np.einsum("ij,ij->i", rate, gamma)
 
-        g = {
-            name: getattr(at, f"g_{name}")[:, None]
-            for name in ("e_vector", "e_axial", "mu_vector", "mu_axial")
-        }
-        electrons = width(decays.vector_to_dirac_pair(q, M_E, g["e_vector"], g["e_axial"]))
-        muons = width(decays.vector_to_dirac_pair(q, M_MU, g["mu_vector"], g["mu_axial"]))
+        e_vector, e_axial = at.g_e_vector[:, None], at.g_e_axial[:, None]
+        electrons = width(decays.vector_to_dirac_pair(q, M_E, e_vector, e_axial))
+        muons: Array | float = 0.0
+        if (gap > 2.0 * M_MU).any():
+            mu_vector, mu_axial = at.g_mu_vector[:, None], at.g_mu_axial[:, None]
+            muons = width(decays.vector_to_dirac_pair(q, M_MU, mu_vector, mu_axial))
         sterile = width(decays.vector_to_majorana_pair(q, at.m_nus[:, None], at.g_r[:, None]))
         mixed = (at.theta_nu * at.g_r)[:, None]
         light = width(decays.vector_to_two_majorana(q, 0.0, at.m_nus[:, None], mixed))
         return electrons, electrons + muons + sterile + light
 
-    def _predicted(self, quantity: str, group: str) -> Array:
-        at, path = self.point, tables()
-        lsnd = quantity == "signal_lsnd"
-        card = "lsnd" if lsnd else "miniboone"
-        neutral = {source.name for source in NEUTRAL}
+    @cached_property
+    def rates(self) -> Array:
+        """What multiplies production and scattering (n,): A' -> eta_1 eta_2, eta_2 -> eta_1 e+ e-."""
+        at = self.point
+        if at.model.eta_charges == "literal":
+            return np.zeros_like(at.g_eta)  # A' couples diagonally: eta_1 never becomes eta_2
         electrons, total = self.widths
         pairs = np.divide(electrons, total, out=np.zeros_like(total), where=total > 0.0)
         # one eta_1 an A', where the tables count two
-        common = 0.5 * at.br_aprime_eta_eta * at.g_eta**2 * pairs
-        if at.model.eta_charges == "literal":
-            common = 0.0 * common  # A' couples diagonally: eta_1 never becomes eta_2
-        factors = {
+        return np.asarray(0.5 * at.br_aprime_eta_eta * at.g_eta**2 * pairs)
+
+    def _factors(self, group: str) -> dict[str, Array]:
+        neutral = {source.name for source in NEUTRAL}
+        return {
             name: factor * (group == "all" or (name in neutral) == (group == "neutral"))
             for name, factor in self.factors.items()
         }
-        weights = charge_weights(PARTS, at.g_p, at.g_n) * common[:, None]
-        if lsnd:
-            made = prediction.lsnd_events(
-                self.masses, factors, lambda h: self._changed(h, CENTRES[: h.shape[-1]], card)
-            )[..., None]
-        else:
-            a = prediction.total_amplitudes(self.masses, factors)
-            mode = MODES.index(OBSERVABLES[quantity].mode)
-            h = self._changed(prediction.spectra(path, a[:, mode]), CENTRES, card)
-            a[:, mode] = prediction.project(path, h)
-            made = prediction.fold(self.masses, a, quantity)
-        zero = (weights == 0.0)[..., None] & np.isfinite(made)
-        return np.asarray(np.where(zero, 0.0, weights[..., None] * made).sum(axis=1))
 
-    def _changed(self, h: Array, energies: Array, card: str) -> Array:
-        """Flux (n, bins) of eta_1 with unequal masses, times the chance that eta_2 decays in the detector."""
-        at, n = self.point, len(self.stretch)
-        shift = -np.log(np.maximum(self.stretch, 1e-9)) / np.log(EDGES[1] / EDGES[0])
-        place = np.arange(h.shape[-1]) + shift[:, None]
-        left = np.minimum(place.astype(np.intp), h.shape[-1])
-        padded = np.concatenate((h, np.zeros((n, 2))), axis=1)
-        share = place - np.floor(place)
-        low = np.take_along_axis(padded, left, axis=1)
-        high = np.take_along_axis(padded, left + 1, axis=1)
-        moved = (1.0 - share) * low + share * high
+    def _predicted(self, quantity: str, group: str) -> Array:
+        if quantity == "signal_lsnd":
+            made = prediction.lsnd_events(self.masses, self._factors(group), self._lsnd_way.change)[:, None]
+        else:
+            a = self._amplitudes(OBSERVABLES[quantity].mode, group)
+            made = prediction.fold(self.masses, a, quantity)
+        # no rate is no events outside the tables too, as is what is closed
+        return np.multiply(
+            made, self.rates[:, None], out=np.zeros_like(made), where=self.rates[:, None] > 0.0
+        )
+
+    def _amplitudes(self, mode: str, group: str) -> Array:
+        """Amplitudes (n, k) of the flux whose eta_2 decay in the detector."""
+        if group not in self._fluxes:
+            self._fluxes[group] = prediction.total_amplitudes(self.masses, self._factors(group))
+        flux = prediction.spectra(tables(), self._fluxes[group][:, MODES.index(mode)])
+        return prediction.project(tables(), self._miniboone_way.change(flux))
+
+    @cached_property
+    def _fluxes(self) -> dict[str, Array]:
+        return {}
+
+    @cached_property
+    def _miniboone_way(self) -> _Way:
+        return self._way(CENTRES[prediction.seen(tables())], "miniboone")
+
+    @cached_property
+    def _lsnd_way(self) -> _Way:
+        return self._way(CENTRES[:LSND_BINS], "lsnd")
+
+    def _way(self, energies: Array, card: str) -> _Way:
+        at = self.point
         p = np.sqrt(np.maximum(energies**2 - at.m_eta2[:, None] ** 2, 1e-6))
-        lengths = WAY[card] * (at.m_eta2 * self.widths[1])[:, None] / (HBARC_MEV_M * p)
-        return np.asarray(moved * -np.expm1(-lengths))
+        lengths = (-WAY[card] / HBARC_MEV_M * at.m_eta2 * self.widths[1])[:, None] / p
+        return _Way.of(self.stretch, -np.expm1(lengths, out=lengths))
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """What happens to the flux (n, energies) of a pair of equal masses: `DarkSignal.stretch` and decays."""
+
+    left: NDArray[np.intp]  # (n, energies): where in a flux with two zeros behind it, all points in a row
+    share: Array  # (n, 1) of what is right of that
+    chance: Array  # (n, energies) that eta_2 decays in the detector
+
+    @classmethod
+    def of(cls, stretch: Array, chance: Array) -> _Way:
+        """Return it for energies that lie like those of the grid."""
+        n, bins = chance.shape
+        shift = -np.log(np.maximum(stretch, 1e-9)) / np.log(EDGES[1] / EDGES[0])
+        whole = np.floor(shift)
+        left = np.minimum(np.arange(bins) + whole.astype(np.intp)[:, None], bins)
+        left += (bins + 2) * np.arange(n)[:, None]
+        return cls(left, (shift - whole)[:, None], chance)
+
+    def change(self, h: Array) -> Array:
+        """Return the flux (n, energies) with unequal masses, times the chance of a decay."""
+        padded = np.zeros((h.shape[0], h.shape[1] + 2))
+        padded[:, :-2] = h
+        moved = padded.take(self.left + 1)
+        low = padded.take(self.left)
+        moved -= low
+        moved *= self.share
+        moved += low
+        moved *= self.chance
+        return moved
 
 
 @cache

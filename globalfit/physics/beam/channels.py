@@ -8,6 +8,7 @@ differ between them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -30,17 +31,17 @@ class Channel:
         """Such as "pi+_mu"."""
         return f"{self.parent}_{self.lepton}"
 
-    @property
+    @cached_property
     def meson(self) -> str:
         """The parent without its charge, "pi" or "k"."""
         return self.parent[:-1]
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """Mass of X in MeV from which on the decay is closed."""
         return MESONS[self.parent].m - LEPTON_MASSES[self.lepton]
 
-    @property
+    @cached_property
     def masses(self) -> Array:
         """Nodes in the mass of X, MeV."""
         shares = 1.0 - np.array(_NEAR_THRESHOLD)
@@ -133,7 +134,7 @@ class Observable:
     total: bool = False
     parents: tuple[str, ...] = CHARGED
 
-    @property
+    @cached_property
     def channels(self) -> tuple[Channel, ...]:
         """Channels that reach it, in the order of the tables' rows."""
         return tuple(each for each in CHANNELS if each.parent in self.parents)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from globalfit.arrays import Array
+from globalfit.arrays import Array, readonly
 
 Index = NDArray[np.intp]
 
@@ -22,20 +24,27 @@ def stencil(nodes: Array, x: Array) -> tuple[Index, Array]:
         Increasing, k >= 4.
     x : array (n,)
     """
-    first = np.clip(np.searchsorted(nodes, x) - 2, 0, len(nodes) - 4)
+    first = np.searchsorted(nodes, x)
+    first -= 2
+    np.maximum(first, 0, out=first)
+    np.minimum(first, len(nodes) - 4, out=first)
     index = first[:, None] + np.arange(4)
-    d = (x[:, None] - nodes[index]).T
-    low, high = d[0] * d[1], d[2] * d[3]
-    weights = np.stack((d[1] * high, d[0] * high, low * d[3], low * d[2]), axis=1)
-    weights /= _denominators(nodes)[first]
+    d = x[:, None] - nodes.take(index)
+    low, high = d[:, 0] * d[:, 1], d[:, 2] * d[:, 3]
+    weights = _inverse_denominators(nodes.tobytes()).take(first, axis=0)
+    d[:, :2] *= high[:, None]
+    d[:, 2:] *= low[:, None]
+    weights *= d.take((1, 0, 3, 2), axis=1)
     return index, weights
 
 
-def _denominators(nodes: Array) -> Array:
-    """Return prod_j (x_i - x_j) (k - 3, 4) of each four neighbours, j != i."""
+@lru_cache(maxsize=256)
+def _inverse_denominators(of_nodes: bytes) -> Array:
+    """Return 1/prod_j (x_i - x_j) (k - 3, 4) of each four neighbours, j != i."""
+    nodes = np.frombuffer(of_nodes)
     n = np.stack([nodes[i : len(nodes) - 3 + i] for i in range(4)], axis=1)
     gaps = n[:, :, None] - n[:, None, :] + np.eye(4)
-    return np.asarray(gaps.prod(axis=2))
+    return readonly(1.0 / gaps.prod(axis=2))
 
 
 def tensor_stencil(first: tuple[Index, Array], second: tuple[Index, Array], k: int) -> tuple[Index, Array]:

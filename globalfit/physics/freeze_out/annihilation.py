@@ -12,7 +12,7 @@ Derivation: docs/physics/relic-density.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import pi
@@ -41,7 +41,11 @@ class Resonance:
     def inverse_propagator(self, sqrt_s: Array) -> Array:
         """Return |s - M^2 + i M Gamma|^2 (n, k) in MeV^4."""
         m = self.mass[:, None]
-        return ((sqrt_s - m) * (sqrt_s + m)) ** 2 + (m * self.width[:, None]) ** 2
+        found = sqrt_s - m
+        found *= sqrt_s + m
+        found *= found
+        found += (m * self.width[:, None]) ** 2
+        return found
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Channel:
     Parameters
     ----------
     points : slice or array of int (r,)
-        The points that have it: rising, or rising a second time for the pair of eta_2.
+        The points that have it: rising, or rising several times, as for the pair of eta_2.
     threshold : array (r,)
         sqrt s in MeV from which the rate is integrated: the larger of the initial and the final masses.
     rate : callable
@@ -102,6 +106,47 @@ class Channel:
         again = np.flatnonzero(self.points[1:] <= self.points[:-1]) + 1
         for low, high in pairwise((0, *again.tolist(), len(values))):
             total[self.points[low:high]] += values[low:high]
+
+
+def together(channels: Sequence[Channel]) -> Channel:
+    """Return channels that all have a pole, or none of which has one, as one: row after row."""
+    if len(channels) == 1:
+        return channels[0]
+    cuts = np.cumsum([0, *(each.threshold.size for each in channels)])
+    poles = [each.resonance for each in channels if each.resonance is not None]
+
+    def joined(rates: Sequence[tuple[Rate, slice]]) -> Rate:
+        def rate(sqrt_s: Array) -> Array:
+            found = np.empty_like(sqrt_s)
+            for each, rows in rates:
+                found[rows] = each(sqrt_s[rows])
+            return found
+
+        return rate
+
+    def part(rows: NDArray[np.intp]) -> Rate:
+        rates, within = [], np.searchsorted(rows, cuts).tolist()
+        for each, first, (low, high) in zip(channels, cuts.tolist(), pairwise(within), strict=False):
+            if low < high:
+                rates.append((each.take(rows[low:high] - first).rate, slice(low, high)))
+        return joined(rates)
+
+    whole = zip(
+        (each.rate for each in channels), (slice(*pair) for pair in pairwise(cuts.tolist())), strict=True
+    )
+    return Channel(
+        np.concatenate([each.points for each in channels]),
+        np.concatenate([each.threshold for each in channels]),
+        joined(list(whole)),
+        Resonance(
+            np.concatenate([each.mass for each in poles]), np.concatenate([each.width for each in poles])
+        )
+        if poles
+        else None,
+        part,
+        np.concatenate([np.zeros_like(e.threshold) if e.clear is None else e.clear for e in channels]),
+        all(each.at_rest for each in channels),
+    )
 
 
 def resonant(spin: int, identical: bool, sqrt_s: Array, width_in: Array, width_out: Array) -> Array:

@@ -26,6 +26,7 @@ from scipy.special import kve
 from globalfit.arrays import Array, Mask, readonly
 from globalfit.constants import HBARC_MEV_M
 from globalfit.physics.freeze_out.degrees_of_freedom import root_and_h
+from globalfit.physics.freeze_out.elementary import exp, inverse_powers
 
 M_PLANCK: Final = 1.220890e22  # MeV, G^-1/2, CODATA 2022
 ENTROPY_TODAY: Final = 2891.2  # cm^-3 at T = 2.7255 K, PDG
@@ -229,15 +230,32 @@ def _advance(b: Array, ratio: Array, x: Array, start: Array) -> Array:
     # integrals of b over a step, and of (1 - 2 s) b for the commutator: exact for an exponential, and with
     # the curvature of ln b as in Simpson's rule
     z = 0.5 * np.log(first / second)
-    z += np.where(np.abs(z) < 1e-4, 2e-4, 0.0)
+    z[np.abs(z) < 1e-4] += 2e-4
     growth = np.exp(z)
-    cosh, sinhc = 0.5 * (growth + 1.0 / growth), 0.5 * (growth - 1.0 / growth) / z
-    mean = length * sinhc * (2.0 * middle + np.sqrt(first * second)) / 3.0
-    skew = c * length * middle * (cosh - sinhc) / z
-    omega = np.sqrt(np.maximum(c * c + (mean - skew) * (mean + skew), 1e-30))
-    th = np.tanh(omega) / omega
+    shrinking = 1.0 / growth
+    cosh, sinhc = growth + shrinking, growth - shrinking  # twice of each
+    sinhc /= z
+    cosh -= sinhc
+    cosh /= z
+    skew = cosh
+    skew *= middle
+    skew *= c
+    skew *= 0.5 * length
+    mean = first * second
+    np.sqrt(mean, out=mean)
+    mean += 2.0 * middle
+    mean *= sinhc
+    mean *= length / 6.0
+    gain, loss = mean + skew, mean - skew
+    omega = gain * loss
+    omega += c * c
+    np.maximum(omega, 1e-30, out=omega)
+    np.sqrt(omega, out=omega)
+    th = np.tanh(omega)
+    th /= omega
     c *= th
-    gain, loss = (mean + skew) * th, (mean - skew) * th
+    gain *= th
+    loss *= th
     up, down = 1.0 + c, 1.0 - c
     w = np.empty((len(length) + 1, b.shape[1]))
     w[0] = start
@@ -253,8 +271,13 @@ def _advance(b: Array, ratio: Array, x: Array, start: Array) -> Array:
 
 def effective_k2(gap: Array, x: Array) -> Array:
     """Return kappa = e^x sum_i (m_i/m)^2 K2(m_i x/m) (n, t) for masses m and m (1 + gap), at x (t,) >= 1."""
-    ratio = 1.0 + gap[:, None]
-    return k2e(x) + ratio**2 * k2e(ratio * x) * np.exp(-gap[:, None] * x)
+    # the series of `k2e`: powers of mass and of x apart
+    order = np.arange(len(K2_SERIES))[:, None]
+    basis = np.sqrt(0.5 * pi) * np.array(K2_SERIES)[:, None] * x ** (-order - 0.5)
+    found: Array = inverse_powers(1.0 + gap, -1.5, len(K2_SERIES)) @ basis
+    found *= exp(-gap[:, None] * x)
+    found += k2e(x)
+    return found
 
 
 def k2e(u: Array) -> Array:

@@ -170,12 +170,10 @@ def _through(
         clear = _clear(pair, shared.finals, shared.others)
         yield Channel(points, pair, shared.rate(ALL), pole, shared.rate, clear, at_rest=True)
     limit = (1.0 + 0.5 * REACH) * pair
-    for final in finals:
-        rows = np.flatnonzero((final.threshold > pair) & (final.threshold < limit))
-        if rows.size:
-            part, start = _part(rows, numerator, final), final.threshold[rows]
-            clear = np.minimum(start - pair[rows], final.clear_of_kinks(start)) * float(final.root)
-            yield Channel(points[rows], start, part(ALL), pole.take(rows), part, clear)
+    forbidden = [(final, (final.threshold > pair) & (final.threshold < limit)) for final in finals]
+    forbidden = [(final, mask) for final, mask in forbidden if mask.any()]
+    if forbidden:
+        yield _forbidden(pair, points, pole, forbidden, numerator)
     for other in others:
         rows = np.flatnonzero((other.threshold > pair) & (other.threshold < limit))
         if rows.size:
@@ -256,12 +254,43 @@ def _of_rows(points: NDArray[np.intp], rate: Callable[[Rows], Rate]) -> Callable
     return lambda rows: rate(points[rows])
 
 
-def _part(points: NDArray[np.intp], numerator: Numerator, final: FinalState) -> Callable[[Rows], Rate]:
-    def rate(rows: Rows) -> Rate:
-        own = points[rows]
-        return numerator(own, lambda sqrt_s: final.width(sqrt_s, own))
+def _forbidden(
+    pair: Array,
+    points: NDArray[np.intp],
+    pole: Resonance,
+    finals: Sequence[tuple[FinalState, Mask]],
+    numerator: Numerator,
+) -> Channel:
+    """Return the decays of a mediator that open above the pair of eta, one final state after the other."""
+    each = [np.flatnonzero(mask) for _, mask in finals]
+    cuts, rows = np.cumsum([0, *map(len, each)]), np.concatenate(each)
+    start = np.concatenate([final.threshold[own] for (final, _), own in zip(finals, each, strict=True)])
+    clear = np.concatenate(
+        [
+            np.minimum(final.threshold[own] - pair[own], final.clear_of_kinks(final.threshold[own]))
+            * float(final.root)
+            for (final, _), own in zip(finals, each, strict=True)
+        ]
+    )
 
-    return rate
+    def part(few: Rows) -> Rate:
+        own = rows[few]
+        within = cuts.tolist() if isinstance(few, slice) else np.searchsorted(few, cuts).tolist()
+        pieces = [
+            (final, slice(low, high))
+            for (final, _), low, high in zip(finals, within, within[1:], strict=False)
+            if low < high
+        ]
+
+        def widths(sqrt_s: Array) -> Array:
+            found = np.empty_like(sqrt_s)
+            for final, at in pieces:
+                found[at] = final.width(sqrt_s[at], own[at])
+            return found
+
+        return numerator(own, widths)
+
+    return Channel(points[rows], start, part(ALL), pole.take(rows), part, clear)
 
 
 def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], Rate]:
@@ -270,10 +299,8 @@ def _to_aprime_aprime(dark: DarkSector, m: Array, y: Array) -> Callable[[Rows], 
         axial, pole = dark.current == "axial", Resonance(dark.m_phi[rows], dark.width_phi[rows])
 
         def rate(sqrt_s: Array) -> Array:
-            exchange = mediator_pairs.to_aprime_aprime(sqrt_s, mass, m_a, g, axial=axial)
-            exchange *= pole.inverse_propagator(sqrt_s)
-            return exchange + mediator_pairs.through_phi_to_aprime_aprime(
-                sqrt_s, mass, m_a, m_phi, g, coupling, f, axial=axial
+            return mediator_pairs.all_to_aprime_aprime(
+                sqrt_s, mass, m_a, m_phi, g, coupling, f, pole.inverse_propagator(sqrt_s), axial=axial
             )
 
         return rate

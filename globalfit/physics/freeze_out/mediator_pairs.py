@@ -17,6 +17,7 @@ function is compared with traces of explicit Dirac matrices in tests/physics/tes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import pi
 
 import numpy as np
@@ -26,22 +27,8 @@ from globalfit.arrays import Array
 
 def to_aprime_aprime(sqrt_s: Array, m: Array, m_aprime: Array, g: Array, *, axial: bool = False) -> Array:
     """Return the rate w (n, k) in MeV^2 of eta eta -> A'A' by exchange of eta, without phi'."""
-    s, p, k = _kinematics(sqrt_s, m, m_aprime, m_aprime)
-    m2, M2 = m**2, m_aprime**2
-    a = 0.5 * s - M2
-    log, inverse = _angles(a, 2.0 * p * k)
-    if axial:
-        constant = 32.0 * (2.0 * m2 * (s - 4.0 * M2) / M2**2 - 1.0)
-        c_1 = 8.0 * (
-            4.0 * M2**2 - 16.0 * M2 * m2 - 12.0 * m2 * s + s**2
-            + 4.0 * m2 * s * (4.0 * m2 + s) / M2 - 4.0 * (m2 * s / M2) ** 2
-        )  # fmt: skip
-        c_2 = -32.0 * (4.0 * m2 - M2) ** 2
-    else:
-        constant = np.full_like(s, -32.0)
-        c_1 = 8.0 * (4.0 * M2**2 - 8.0 * M2 * m2 - 8.0 * m2**2 + 4.0 * m2 * s + s**2)
-        c_2 = -32.0 * (M2 + 2.0 * m2) ** 2
-    return _rate(p, k, g**4 * (constant + c_1 * log / a + c_2 * inverse), identical=True)
+    pair = _Pair.of(sqrt_s, m, m_aprime, m_aprime)
+    return _rate(pair, _exchange_to_aprimes(pair, m, m_aprime, g, axial=axial), identical=True)
 
 
 def aprime_aprime_interference(
@@ -51,17 +38,8 @@ def aprime_aprime_interference(
 
     The square of the phi' amplitude is the width of phi' -> A'A'.
     """
-    s, p, k = _kinematics(sqrt_s, m, m_aprime, m_aprime)
-    m2, M2 = m**2, m_aprime**2
-    log, _ = _angles(0.5 * s - M2, 2.0 * p * k)
-    if axial:
-        total = (4.0 * M2**2 - 2.0 * M2 * s + s**2) - log * (
-            m2 * s**2 - 4.0 * M2 * m2 * s + 8.0 * M2**2 * m2 - 2.0 * M2**3
-        )
-        total = 16.0 * m / M2**2 * total
-    else:
-        total = 32.0 * m * (2.0 - (s - M2 - 2.0 * m2) * log)
-    return _rate(p, k, -(g**2) * (2.0 * y * M2 / f) * total, identical=True)
+    pair = _Pair.of(sqrt_s, m, m_aprime, m_aprime)
+    return _rate(pair, _interference_to_aprimes(pair, m, m_aprime, g, y, f, axial=axial), identical=True)
 
 
 def through_phi_to_aprime_aprime(
@@ -79,28 +57,58 @@ def through_phi_to_aprime_aprime(
 
     The rate is N/|s - M_phi^2 + i M_phi Gamma|^2; N may be negative off the pole.
     """
-    s, p, k = _kinematics(sqrt_s, m, m_aprime, m_aprime)
-    M2 = m_aprime**2
-    square = (2.0 * y / f) ** 2 * (s - 4.0 * m**2) * (12.0 * M2**2 - 4.0 * M2 * s + s**2)
-    interference = aprime_aprime_interference(sqrt_s, m, m_aprime, g, y, f, axial=axial)
-    return _rate(p, k, square, identical=True) + interference * (s - m_phi**2)
+    pair = _Pair.of(sqrt_s, m, m_aprime, m_aprime)
+    return _rate(pair, _through_phi(pair, m, m_aprime, m_phi, g, y, f, axial=axial), identical=True)
+
+
+def all_to_aprime_aprime(
+    sqrt_s: Array,
+    m: Array,
+    m_aprime: Array,
+    m_phi: Array,
+    g: Array,
+    y: Array,
+    f: Array,
+    inverse_propagator: Array,
+    *,
+    axial: bool = False,
+) -> Array:
+    """Return N (n, k) in MeV^6 of eta eta -> A'A', all amplitudes: the rate is N/`inverse_propagator`.
+
+    That is |s - M_phi^2 + i M_phi Gamma|^2 (n, k).
+    """
+    pair = _Pair.of(sqrt_s, m, m_aprime, m_aprime)
+    total = _exchange_to_aprimes(pair, m, m_aprime, g, axial=axial)
+    total *= inverse_propagator
+    total += _through_phi(pair, m, m_aprime, m_phi, g, y, f, axial=axial)
+    return _rate(pair, total, identical=True)
 
 
 def to_phi_phi(sqrt_s: Array, m: Array, m_phi: Array, y: Array, f: Array) -> Array:
     """Return the rate w (n, k) in MeV^2 of eta eta -> phi'phi', with phi'* -> phi'phi'; never on the pole."""
-    s, p, k = _kinematics(sqrt_s, m, m_phi, m_phi)
+    pair = _Pair.of(sqrt_s, m, m_phi, m_phi)
+    s, log = pair.s, pair.log
     m2, M2 = m**2, m_phi**2
-    a = 0.5 * s - M2
-    log, inverse = _angles(a, 2.0 * p * k)
-    exchange = (
-        -16.0
-        + 2.0 * (6.0 * M2**2 - 16.0 * M2 * m2 - 4.0 * M2 * s - 32.0 * m2**2 + 16.0 * m2 * s + s**2) * log / a
-        - 8.0 * (4.0 * m2 - M2) ** 2 * inverse
-    )
-    interference = -8.0 * m * (4.0 + (2.0 * M2 - 8.0 * m2 + s) * log)
-    cubic = 3.0 * M2 / (f * (s - M2))  # times y: the amplitude of phi'* -> phi'phi'
-    total = y**4 * exchange + y**3 * cubic * interference + (y * cubic) ** 2 * 4.0 * (s - 4.0 * m2)
-    return _rate(p, k, total, identical=True)
+    exchange = s + (16.0 * m2 - 4.0 * M2)
+    exchange *= s
+    exchange += 6.0 * M2**2 - 16.0 * M2 * m2 - 32.0 * m2**2
+    exchange *= log
+    exchange /= pair.a
+    exchange -= 4.0 * (4.0 * m2 - M2) ** 2 * pair.inverse
+    exchange -= 8.0
+    exchange *= 2.0 * y**4
+    interference = s + (2.0 * M2 - 8.0 * m2)
+    interference *= log
+    interference += 4.0
+    interference *= -8.0 * m * y**3
+    cubic = 3.0 * M2 / f / (s - M2)  # times y: the amplitude of phi'* -> phi'phi'
+    strahlung = s - 4.0 * m2
+    strahlung *= 4.0 * y**2
+    strahlung *= cubic
+    interference += strahlung
+    interference *= cubic
+    exchange += interference
+    return _rate(pair, exchange, identical=True)
 
 
 def to_aprime_phi(
@@ -116,10 +124,9 @@ def to_aprime_phi(
     axial: bool = False,
 ) -> Array:
     """Return the rate w (n, k) in MeV^2 of eta_1 eta_2 -> A'phi', or if axial eta_i eta_i -> A'phi'."""
-    s, p, k = _kinematics(sqrt_s, m, m_aprime, m_phi)
+    pair = _Pair.of(sqrt_s, m, m_aprime, m_phi)
+    s, a, log, inverse = pair.s, pair.a, pair.log, pair.inverse
     m2, M2, F2 = m**2, m_aprime**2, m_phi**2
-    a = 0.5 * (s - M2 - F2)  # the same for both exchanges
-    log, inverse = _angles(a, 2.0 * p * k)
     squares, cross = y_1**2 + y_2**2, y_1 * y_2
     strahlung = 2.0 * M2 / (f * (s - M2))  # over g: the amplitude of A'* -> A'phi'
     s_squared = (s + M2 - F2) ** 2 + 8.0 * M2 * s
@@ -158,26 +165,104 @@ def to_aprime_phi(
         squares * square + cross * product + (y_1 + y_2) * strahlung * linear
         + strahlung**2 * strahlung_squared
     )  # fmt: skip
-    return _rate(p, k, g**2 * total, identical=False)
+    return _rate(pair, g**2 * total, identical=False)
 
 
-def _kinematics(sqrt_s: Array, m: Array, m_3: Array, m_4: Array) -> tuple[Array, Array, Array]:
-    """Return s, the initial and the final momentum."""
-    s = sqrt_s**2
-    p2 = 0.25 * (sqrt_s - 2.0 * m) * (sqrt_s + 2.0 * m)
-    plus, minus = m_3 + m_4, m_3 - m_4
-    k2 = 0.25 * (sqrt_s - plus) * (sqrt_s + plus) * (s - minus**2) / s
-    return s, np.sqrt(np.maximum(p2, 0.0)), np.sqrt(np.maximum(k2, 0.0))
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Kinematics (n, k) of a pair of mediators: s, p k, and the angular integrals of `a` and b = 2 p k."""
+
+    s: Array
+    p_k: Array
+    a: Array  # the propagator at 90 degrees, the same for both exchanges
+    log: Array  # L
+    inverse: Array  # J
+
+    @classmethod
+    def of(cls, sqrt_s: Array, m: Array, m_3: Array, m_4: Array) -> _Pair:
+        s = sqrt_s * sqrt_s
+        # 16 p^2 k^2
+        product = (sqrt_s - 2.0 * m) * (sqrt_s + 2.0 * m)
+        plus = m_3 + m_4
+        product *= sqrt_s - plus
+        product *= sqrt_s + plus
+        if m_3 is not m_4:
+            product *= 1.0 - (m_3 - m_4) ** 2 / s
+        np.maximum(product, 0.0, out=product)
+        b = np.sqrt(product, out=product)
+        b *= 0.5
+        a = s - (m_3**2 + m_4**2)
+        a *= 0.5
+        # a ratio of zero has the limit L = 2/a
+        ratio = np.maximum(b / a, 1e-9)
+        log = np.arctanh(ratio)
+        log /= ratio
+        log *= 2.0
+        log /= a
+        inverse = (a - b) * (a + b)
+        np.divide(1.0, inverse, out=inverse)
+        return cls(s, 0.5 * b, a, log, inverse)
 
 
-def _angles(a: Array, b: Array) -> tuple[Array, Array]:
-    """Return L = ln[(a + b)/(a - b)]/b and J = 1/(a^2 - b^2)."""
-    ratio = b / a
-    small = ratio < 1e-4
-    safe = np.where(small, 0.5, ratio)
-    log = 2.0 / a * np.where(small, 1.0 + ratio**2 / 3.0, np.arctanh(safe) / safe)
-    return log, 1.0 / ((a - b) * (a + b))
+def _exchange_to_aprimes(pair: _Pair, m: Array, m_aprime: Array, g: Array, *, axial: bool) -> Array:
+    """Return the integral I (n, k) of eta exchange alone."""
+    s, m2, M2 = pair.s, m**2, m_aprime**2
+    if axial:
+        constant = 32.0 * (2.0 * m2 * (s - 4.0 * M2) / M2**2 - 1.0)
+        c_1 = 8.0 * (
+            4.0 * M2**2 - 16.0 * M2 * m2 - 12.0 * m2 * s + s**2
+            + 4.0 * m2 * s * (4.0 * m2 + s) / M2 - 4.0 * (m2 * s / M2) ** 2
+        )  # fmt: skip
+        c_2 = -32.0 * (4.0 * m2 - M2) ** 2
+        found: Array = g**4 * (constant + c_1 * pair.log / pair.a + c_2 * pair.inverse)
+        return found
+    total = s + 4.0 * m2
+    total *= s
+    total += 4.0 * M2**2 - 8.0 * M2 * m2 - 8.0 * m2**2
+    total *= pair.log
+    total /= pair.a
+    total -= (4.0 * (M2 + 2.0 * m2) ** 2) * pair.inverse
+    total -= 4.0
+    total *= 8.0 * g**4
+    return total
 
 
-def _rate(p: Array, k: Array, integral: Array, *, identical: bool) -> Array:
-    return p * k * integral / (32.0 * pi if identical else 16.0 * pi)
+def _interference_to_aprimes(
+    pair: _Pair, m: Array, m_aprime: Array, g: Array, y: Array, f: Array, *, axial: bool
+) -> Array:
+    """Return the integral (n, k) of the interference of eta and phi' exchange over (s - M_phi^2)/|D|^2."""
+    s, log, m2, M2 = pair.s, pair.log, m**2, m_aprime**2
+    factor = -(g**2) * (2.0 * y * M2 / f)
+    if axial:
+        total = (4.0 * M2**2 - 2.0 * M2 * s + s**2) - log * (
+            m2 * s**2 - 4.0 * M2 * m2 * s + 8.0 * M2**2 * m2 - 2.0 * M2**3
+        )
+        found: Array = factor * 16.0 * m / M2**2 * total
+        return found
+    total = (M2 + 2.0 * m2) - s
+    total *= log
+    total += 2.0
+    total *= 32.0 * m * factor
+    return total
+
+
+def _through_phi(
+    pair: _Pair, m: Array, m_aprime: Array, m_phi: Array, g: Array, y: Array, f: Array, *, axial: bool
+) -> Array:
+    """Return the integral (n, k) of phi' exchange and its interference, times |D|^2."""
+    s, M2 = pair.s, m_aprime**2
+    total = _interference_to_aprimes(pair, m, m_aprime, g, y, f, axial=axial)
+    total *= s - m_phi**2
+    square = s - 4.0 * M2
+    square *= s
+    square += 12.0 * M2**2
+    square *= s - 4.0 * m**2
+    square *= (2.0 * y / f) ** 2
+    total += square
+    return total
+
+
+def _rate(pair: _Pair, integral: Array, *, identical: bool) -> Array:
+    integral *= pair.p_k
+    integral *= 1.0 / (32.0 * pi) if identical else 1.0 / (16.0 * pi)
+    return integral

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import k1e
 
 from globalfit.arrays import Array, readonly
+from globalfit.physics.freeze_out.elementary import exp
 
 U_MAX: Final = 36.0  # highest node
 CLEAR: Final = 1.5  # least distance in v from a threshold to a pole or branch point, in first cells
@@ -72,11 +73,10 @@ class Level:
     weight: Array
     columns: tuple[int, int]
 
-    def spread(self, weights: Array, rows: NDArray[np.intp], into: Array) -> None:
-        """Write weights of the nodes (q, k) to the columns of the kernel, in the `rows` of an array."""
-        first, (low, high) = self.first.t.size, self.columns
-        into[rows, low : low + first] = weights[:, :first]
-        into[rows, high:] = weights[:, first:]
+    def own(self, kernel: Array) -> Array:
+        """Return the rows of `Nodes.kernel` that belong to the nodes (k, t)."""
+        low, high = self.columns
+        return readonly(np.concatenate([kernel[low : low + self.first.t.size], kernel[high:]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,7 @@ class Nodes:
     x: Array
     levels: tuple[Level, ...]
     kernel: Array
+    kernels: tuple[Array, ...]  # (nodes, t) of each level: its rows of `kernel`
     inverse: Array  # (powers, t): terms of the series of K1
 
     @property
@@ -128,7 +129,8 @@ def nodes(
         kernel[column : column + first] = _first_cell(level, temperatures)
     powers = np.arange(len(K1_SERIES))[:, None]
     inverse = np.array(K1_SERIES)[:, None] * temperatures ** (-powers - 0.5)
-    return Nodes(readonly(temperatures), levels, readonly(kernel), readonly(inverse))
+    own = tuple(level.own(kernel) for level in levels)
+    return Nodes(readonly(temperatures), levels, readonly(kernel), own, readonly(inverse))
 
 
 def layout(order: int, first: int, cells: tuple[int, ...], u_max: float) -> list[Level]:
@@ -149,8 +151,7 @@ def layout(order: int, first: int, cells: tuple[int, ...], u_max: float) -> list
 
 def _kernel(u: Array, x: Array) -> Array:
     """Return K1e((2 + u) x) exp(-u x) (k, t)."""
-    kernel: Array = k1e((2.0 + u[:, None]) * x) * np.exp(-u[:, None] * x)
-    return kernel
+    return np.asarray(k1e((2.0 + u[:, None]) * x) * exp(-u[:, None] * x))
 
 
 def _first_cell(level: Level, x: Array) -> Array:

@@ -57,8 +57,9 @@ def width_to_photons(m: Array, loops: Mapping[float, Array]) -> Array:
         amplitude = amplitude + weight * (values[left] + at * slopes[left] if left.max() >= imaginary_from
                                           else values.real[left] + at * slopes.real[left])  # fmt: skip
     size: Array = amplitude.real**2 + amplitude.imag**2 if np.iscomplexobj(amplitude) else amplitude.real**2
-    width: Array = ALPHA**2 / (256.0 * pi**3) * m**3 * size
-    return width
+    size *= ALPHA**2 / (256.0 * pi**3) * (m * m)
+    size *= m
+    return size
 
 
 def _place(ln_m: Array, m_f: float) -> tuple[NDArray[np.int32], Array]:

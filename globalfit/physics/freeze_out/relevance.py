@@ -15,6 +15,7 @@ import numpy as np
 
 from globalfit.arrays import Array, Mask
 from globalfit.physics.freeze_out.annihilation import Channel
+from globalfit.physics.freeze_out.elementary import exp
 
 SPREAD: Final = np.array([0.3, 1.5, 5.0])  # (sqrt s - threshold)/T at which the numerator is looked at
 NEGLIGIBLE: Final = 1e-7  # of what is open, by the estimate
@@ -46,7 +47,7 @@ def relevant(m: Array, x_first: Array, channel: Channel, x: Array, others: Array
         size /= ((start - pole.mass) * (start + pole.mass)) ** 2 + (pole.mass * pole.width) ** 2 + 1e-300
     ln_kernel = (2.0 - threshold)[:, None] * x - 1.5 * np.log(x)
     limit = NEGLIGIBLE * others
-    found: Mask = (size[:, None] * np.exp(ln_kernel) > limit).any(axis=1)
+    found: Mask = (size[:, None] * exp(ln_kernel) > limit).any(axis=1)
     if pole is not None:
         # int dsqrt(s)/|D|^2 = pi/(2 M^2 Gamma)
         width = np.maximum(pole.width, 1e-16 * pole.mass)
@@ -54,5 +55,5 @@ def relevant(m: Array, x_first: Array, channel: Channel, x: Array, others: Array
             pole.mass / m > threshold, numerator[:, -1] * pi / (2.0 * pole.mass**2 * width * m), 0.0
         )
         ln_kernel = (2.0 - place)[:, None] * x - 0.5 * np.log(x)
-        found |= (peak[:, None] * np.exp(ln_kernel) > limit).any(axis=1)
+        found |= (peak[:, None] * exp(ln_kernel) > limit).any(axis=1)
     return found

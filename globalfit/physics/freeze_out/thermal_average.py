@@ -22,61 +22,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
 from globalfit.physics.freeze_out.annihilation import Channel, Resonance
-from globalfit.physics.freeze_out.nodes import K1_SERIES, Level, Nodes
+from globalfit.physics.freeze_out.elementary import exp, inverse_powers
+from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
 from globalfit.physics.freeze_out.poles import pole_weights
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
-    """A channel's rate at the nodes, for r points: all that its thermal average needs.
+class Rows:
+    """Rates at the nodes of one level, for r points: all that their thermal average needs.
 
     Parameters
     ----------
+    level : int
+        Of the nodes.
     threshold : array (r,)
         e_0, sqrt s/m at the threshold.
     weights : array (r, k)
         Rate times the weight of each node.
     first : array (r, k) or None
         First order in 1/x of the kernel above the threshold of the lightest pair over that at it, times
-        `weights`.
+        `weights`; only where the threshold is above `HIGHER`.
     energy, peak : array (r,)
         sqrt s/m and weight of the node at a pole; `peak` is zero without one.
     """
 
+    level: int
     threshold: Array
     weights: Array
     first: Array | None
     energy: Array
     peak: Array
 
-    def take(self, rows: slice | NDArray[np.intp]) -> Spectrum:
-        """Return that of the points in `rows`."""
-        first = None if self.first is None else self.first[rows]
-        return Spectrum(
-            self.threshold[rows], self.weights[rows], first, self.energy[rows], self.peak[rows]
-        )  # fmt: skip
+    def between(self, low: int, high: int) -> Rows:
+        """Return the rows from `low` to `high`."""
+        return Rows(self.level, *(None if a is None else a[low:high] for a in self._arrays))  # type: ignore[arg-type]
+
+    @property
+    def _arrays(self) -> tuple[Array | None, ...]:
+        return self.threshold, self.weights, self.first, self.energy, self.peak
+
+    @classmethod
+    def placed(cls, parts: Sequence[Rows], places: NDArray[np.intp]) -> Rows:
+        """Return parts of one level as one, their rows at `places` (all rows)."""
+        cuts = np.cumsum([0, *(each.threshold.size for each in parts)])
+        found: list[Array | None] = []
+        for each in zip(*(part._arrays for part in parts), strict=True):
+            shape = next((a.shape[1:] for a in each if a is not None), None)
+            whole = None if shape is None else np.empty((len(places), *shape))
+            for (low, high), values in zip(pairwise(cuts.tolist()), each, strict=True):
+                if whole is not None and values is not None:
+                    whole[places[low:high]] = values
+            found.append(whole)
+        return cls(parts[0].level, *found)  # type: ignore[arg-type]
 
 
-def joined(spectra: Sequence[Spectrum]) -> Spectrum:
-    """Return several spectra at the same nodes as one, row after row."""
-    first = None
-    if any(each.first is not None for each in spectra):
-        first = np.concatenate(
-            [np.zeros_like(each.weights) if each.first is None else each.first for each in spectra]
-        )
-    return Spectrum(
-        np.concatenate([each.threshold for each in spectra]),
-        np.concatenate([each.weights for each in spectra]),
-        first,
-        np.concatenate([each.energy for each in spectra]),
-        np.concatenate([each.peak for each in spectra]),
-    )
+#: Rates of a channel, level by level: which of its points (q,), rising, and their rows.
+Spectrum: TypeAlias = list[tuple[NDArray[np.intp], Rows]]
 
 
 def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: Nodes) -> Array:
@@ -99,7 +108,11 @@ def thermal_average(m: Array, kappa: Array, channels: Sequence[Channel], grid: N
 
 def normalised(m: Array, kappa: Array, total: Array, x: Array) -> Array:
     """Return <sigma v> (n, t) from the sum of `laplace` over all channels (n, t)."""
-    return total * x / (8.0 * m[:, None] ** 4 * kappa**2)
+    found = kappa * kappa
+    np.divide(total, found, out=found)
+    found *= x
+    found *= 0.125 / m[:, None] ** 4
+    return found
 
 
 def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
@@ -107,26 +120,19 @@ def spectrum(m: Array, channel: Channel, grid: Nodes) -> Spectrum:
     threshold, resonance = channel.threshold / m, channel.resonance
     mu = None if resonance is None else _pole(m, channel.threshold, resonance)
     if len(grid.levels) == 1:
-        return _at_level(m, threshold, channel, mu, grid.levels[0])
+        return [(np.arange(len(m)), _at_level(m, threshold, channel, mu, 0, grid))]
     clear = np.zeros_like(m) if channel.clear is None else channel.clear / m
     if mu is not None:
         clear = np.minimum(clear, np.abs(mu - threshold))
     own = grid.level_of(clear)
-    shape = len(m), len(grid.kernel)
-    weights = np.zeros(shape)
-    first: Array | None = None
-    energy, peak = threshold.copy(), np.zeros(len(m))
+    found = []
     for i in np.flatnonzero(np.bincount(own)).tolist():
-        level, rows = grid.levels[i], np.flatnonzero(own == i)
+        rows = np.flatnonzero(own == i)
         part = _at_level(
-            m[rows], threshold[rows], channel.take(rows), None if mu is None else mu[rows], level
+            m[rows], threshold[rows], channel.take(rows), None if mu is None else mu[rows], i, grid
         )
-        level.spread(part.weights, rows, weights)
-        if part.first is not None:
-            first = np.zeros(shape) if first is None else first
-            level.spread(part.first, rows, first)
-        energy[rows], peak[rows] = part.energy, part.peak
-    return Spectrum(threshold, weights, first, energy, peak)
+        found.append((rows, part))
+    return found
 
 
 def _pole(m: Array, threshold: Array, resonance: Resonance) -> NDArray[np.complex128]:
@@ -138,33 +144,47 @@ def _pole(m: Array, threshold: Array, resonance: Resonance) -> NDArray[np.comple
 
 
 def _at_level(
-    m: Array, threshold: Array, channel: Channel, mu: NDArray[np.complex128] | None, level: Level
-) -> Spectrum:
-    energy = threshold[:, None] + level.u  # sqrt s/m
+    m: Array,
+    threshold: Array,
+    channel: Channel,
+    mu: NDArray[np.complex128] | None,
+    which: int,
+    grid: Nodes,
+) -> Rows:
+    level = grid.levels[which]
+    k, pole = level.u.size, mu is not None
+    # sqrt s/m at the nodes, and at the pole
+    all_energies = np.empty((len(m), k + pole))
+    energy = all_energies[:, :k]
+    np.add(threshold[:, None], level.u, out=energy)
     energy_pole, peak = threshold, np.zeros(len(m))
     if mu is None:
-        weights = channel.rate(m[:, None] * energy) * level.weight
+        weights = channel.rate(m[:, None] * energy)
+        weights *= level.weight
     else:
         weights, v_pole, at_pole = pole_weights(np.sqrt(mu - threshold), level)
         energy_pole = threshold + v_pole**2
-        with_pole = np.concatenate([energy, energy_pole[:, None]], axis=1)
-        smooth = channel.rate(m[:, None] * with_pole)
-        other = with_pole + mu.real[:, None]  # |sqrt s + mu|^2
+        all_energies[:, k] = energy_pole
+        smooth = channel.rate(m[:, None] * all_energies)
+        other = all_energies + mu.real[:, None]  # |sqrt s + mu|^2
         other *= other
         other += mu.imag[:, None] ** 2
+        other *= (m**4)[:, None]
         smooth /= other
-        smooth /= m[:, None] ** 4
-        weights *= smooth[:, :-1]
-        peak = smooth[:, -1] * at_pole
+        weights *= smooth[:, :k]
+        peak = smooth[:, k] * at_pole
     first = None
     if (threshold > 2.0).any():
         # the kernel is that at the threshold of the lightest pair times a ratio of Bessel functions
         base = 2.0 + level.u
-        weights *= np.sqrt(base / energy)
+        ratio = base / energy
         if (threshold > HIGHER).any():
-            first = weights * (0.375 * (1.0 / energy - 1.0 / base))
-            first[threshold <= HIGHER] = 0.0
-    return Spectrum(threshold, weights, first, energy_pole, peak)
+            first = ratio - 1.0
+            first *= 0.375 / base
+        weights *= np.sqrt(ratio, out=ratio)
+        if first is not None:
+            first *= weights
+    return Rows(which, threshold, weights, first, energy_pole, peak)
 
 
 ALL = slice(None)
@@ -174,31 +194,42 @@ HIGHER = 2.002  # thresholds below it need no more than the leading order: the r
 
 def laplace(found: Spectrum, grid: Nodes) -> Array:
     """Return e^{2x} int de w K1((2 + e) x) (r, t) of one channel at x = grid.x."""
-    result = found.weights @ grid.kernel
-    threshold = found.threshold
+    if len(found) == 1:
+        return of_rows(found[0][1], grid)
+    result = np.empty((sum(len(rows) for rows, _ in found), grid.x.size))
+    for rows, part in found:
+        result[rows] = of_rows(part, grid)
+    return result
+
+
+def of_rows(found: Rows, grid: Nodes) -> Array:
+    """Return e^{2x} int de w K1((2 + e) x) (r, t) of rows of one level."""
+    kernel, threshold = grid.kernels[found.level], found.threshold
+    result: Array = found.weights @ kernel
     high = np.flatnonzero(threshold > HIGHER) if found.first is not None else NONE
     if high.size:
         rows: slice | NDArray[np.intp] = ALL if high.size == len(threshold) else high
         assert found.first is not None
         at = 1.0 / threshold[rows]  # the second order at the threshold
         second = -0.1171875 * (at**2 - 0.25) - 0.1875 * 0.375 * (at - 0.5)
-        part = found.first[rows] @ grid.kernel
-        part /= grid.x
+        part = found.first[rows] @ kernel
+        part *= 1.0 / grid.x
         part += result[rows]
-        part *= 1.0 + second[:, None] / grid.x**2
+        factor = second[:, None] * grid.x**-2
+        factor += 1.0
+        part *= factor
         result[rows] = part
-    above = np.flatnonzero(threshold > 2.0)
-    if above.size:
-        rows = ALL if above.size == len(threshold) else above
-        result[rows] *= np.exp((2.0 - threshold[rows])[:, None] * grid.x)
+    if (threshold > 2.0).any():
+        result *= exp((2.0 - threshold)[:, None] * grid.x)
     hit = np.flatnonzero(found.peak)
     if hit.size:
         e = found.energy[hit]
-        result[hit] += np.exp((2.0 - e)[:, None] * grid.x) * _k1e(found.peak[hit], e, grid)
+        peaks = exp((2.0 - e)[:, None] * grid.x)
+        peaks *= _k1e(found.peak[hit], e, grid)
+        result[hit] += peaks
     return result
 
 
 def _k1e(factor: Array, e: Array, grid: Nodes) -> Array:
     """Return factor e^{ex} K1(e x) (r, t), e (r,) >= 2, x >= 1: 1/sqrt(u) times a polynomial in 1/u."""
-    powers = np.arange(len(K1_SERIES))
-    return (factor[:, None] * e[:, None] ** (-powers - 0.5)) @ grid.inverse
+    return (factor[:, None] * inverse_powers(e, 0.5, len(K1_SERIES))) @ grid.inverse

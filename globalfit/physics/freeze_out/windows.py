@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array, Mask
-from globalfit.physics.freeze_out.annihilation import Channel
+from globalfit.physics.freeze_out.annihilation import Channel, together
 from globalfit.physics.freeze_out.boltzmann import (
     FROZEN,
     X_END,
@@ -34,7 +34,7 @@ from globalfit.physics.freeze_out.boltzmann import (
 )
 from globalfit.physics.freeze_out.nodes import U_MAX, Nodes, nodes
 from globalfit.physics.freeze_out.relevance import relevant
-from globalfit.physics.freeze_out.thermal_average import Spectrum, joined, laplace, normalised, spectrum
+from globalfit.physics.freeze_out.thermal_average import Rows, laplace, normalised, of_rows, spectrum
 
 FOLLOWS: Final = 30.0  # b = n_eq <sigma v>/(H x) from which the density follows equilibrium
 SPAN: Final = 17.0  # length of a window in x
@@ -42,6 +42,7 @@ STRIDE: Final = 8  # steps from one window to the next
 EARLY: Final = 2  # windows that start so early that they need the highest nodes
 ORDER: Final = 8  # nodes of a cell
 CELLS: Final = (5, 10)  # of each level of nodes up to U_MAX/4; up to U_MAX there is one more
+TOGETHER: Final = 128  # points whose thermal averages are calculated together: they stay in the cache
 FLOOR: Final = 1e-60  # of <sigma v>: Omega h^2 ends at the relativistic yield however small it is
 
 
@@ -83,32 +84,37 @@ def windows(x_end: float = X_END, *, early: bool = False) -> Windows:
 
 @dataclass(frozen=True, eq=False)
 class _Spectra:
-    """Channels of all points, as rows; `points` (r,) says whose each is, rising."""
+    """Channels of all points at the nodes of one level, as rows; `points` (r,) says whose each is, rising."""
 
     points: NDArray[np.intp]
-    spectrum: Spectrum
+    rows: Rows
 
     @classmethod
-    def sorted(cls, parts: Sequence[tuple[NDArray[np.intp], Spectrum]]) -> _Spectra:
-        """Put channels together, the rows of a point beside each other."""
-        points = np.concatenate([points for points, _ in parts])
-        order = np.argsort(points, kind="stable")
-        return cls(points[order], joined([spectrum for _, spectrum in parts]).take(order))
+    def sorted(cls, parts: Sequence[tuple[NDArray[np.intp], Rows]]) -> list[_Spectra]:
+        """Put channels together level by level, the rows of a point beside each other."""
+        found = []
+        for level in sorted({rows.level for _, rows in parts}):
+            own = [(points, rows) for points, rows in parts if rows.level == level]
+            points = np.concatenate([points for points, _ in own])
+            order = np.argsort(points, kind="stable")
+            places = np.empty_like(order)
+            places[order] = np.arange(order.size)
+            found.append(cls(points[order], Rows.placed([rows for _, rows in own], places)))
+        return found
 
-    def total(self, low: int, high: int, grid: Nodes) -> Array:
-        """Return the sum over the channels of the points from `low` to `high`, (high - low, t)."""
-        first, last = np.searchsorted(self.points, [low, high])
-        total = np.zeros((high - low, grid.x.size))
+    def add(self, low: int, high: int, grid: Nodes, total: Array) -> None:
+        """Add the sum over the channels of the points from `low` to `high` to `total` (high - low, t)."""
+        first, last = np.searchsorted(self.points, [low, high]).tolist()
         if first < last:
             own = self.points[first:last]
             starts = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-            each = laplace(self.spectrum.take(slice(first, last)), grid)
-            total[own[starts] - low] = np.add.reduceat(each, starts, axis=0)
-        return total
+            each = of_rows(self.rows.between(first, last), grid)
+            total[own[starts] - low] += np.add.reduceat(each, starts, axis=0)
 
 
 def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float = X_END) -> Relic:
     """Return the abundance of two Majorana fermions of masses m and m + delta (n,) through given channels."""
+    channels = _few(channels)
     found, solved = _in_windows(m, delta, channels, windows(x_end))
     again = np.flatnonzero(~solved)
     if again.size:
@@ -120,18 +126,30 @@ def windowed(m: Array, delta: Array, channels: Sequence[Channel], x_end: float =
     return found
 
 
+def _few(channels: Sequence[Channel]) -> list[Channel]:
+    """Return the channels as three at most: what is open at rest; what is not, with a pole and without."""
+    kinds: dict[tuple[bool, bool], list[Channel]] = {}
+    for each in channels:
+        kinds.setdefault((not each.at_rest, each.resonance is None), []).append(each)
+    return [together(kinds[kind]) for kind in sorted(kinds)]
+
+
 def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Windows) -> tuple[Relic, Mask]:
     """Return the abundances, and at which points (n,) they are right: in early windows at all."""
     coarse, everyone = grids.coarse, np.arange(len(m))
     gap = delta / m
     kappa = effective_k2(gap, coarse.x)
     total = np.zeros((len(m), coarse.x.size))
-    parts: list[tuple[NDArray[np.intp], Spectrum]] = []
+    parts: list[tuple[NDArray[np.intp], Rows]] = []
+
+    def count(channel: Channel, points: NDArray[np.intp]) -> None:
+        found = spectrum(m[points], channel, coarse)
+        channel.add(laplace(found, coarse), total)
+        parts.extend((points[rows], each) for rows, each in found)
+
     for channel in channels:
         if channel.at_rest:
-            points = everyone[channel.points]
-            parts.append((points, spectrum(m[points], channel, coarse)))
-            channel.add(laplace(parts[-1][1], coarse), total)
+            count(channel, everyone[channel.points])
 
     def follows() -> NDArray[np.intp]:
         b = equilibrium_rate(m, kappa, np.maximum(normalised(m, kappa, total, coarse.x), FLOOR), coarse.x)
@@ -147,9 +165,7 @@ def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Wind
                 relevant(m[points], coarse.x[since[points]], channel, coarse.x, others[points])
             )
             if rows.size:
-                own, few = points[rows], channel.take(rows)
-                parts.append((own, spectrum(m[own], few, coarse)))
-                few.add(laplace(parts[-1][1], coarse), total)
+                count(channel.take(rows), points[rows])
     # points in the order of their windows, so that those of one window are neighbours
     since = follows()
     solved = np.ones_like(since, dtype=np.bool_) if grids.early else since >= 0
@@ -157,13 +173,13 @@ def _in_windows(m: Array, delta: Array, channels: Sequence[Channel], grids: Wind
     order = np.argsort(which, kind="stable")
     place = np.empty_like(order)
     place[order] = everyone
-    spectra = _Spectra.sorted([(place[points], channel) for points, channel in parts]) if parts else None
+    spectra = _Spectra.sorted([(place[points], rows) for points, rows in parts])
     relic, frozen = _solve(m[order], gap[order], spectra, which[order], grids)
     return Relic(**{name: values[place] for name, values in vars(relic).items()}), solved & frozen[place]
 
 
 def _solve(
-    m: Array, gap: Array, spectra: _Spectra | None, which: NDArray[np.intp], grids: Windows
+    m: Array, gap: Array, spectra: Sequence[_Spectra], which: NDArray[np.intp], grids: Windows
 ) -> tuple[Relic, Mask]:
     """Solve all points, each in its window (n,), rising; return also which of them have frozen out there.
 
@@ -176,8 +192,10 @@ def _solve(
     def solve_range(low: int, high: int, k: int) -> Array:
         window, mass = grids.windows[k], m[low:high]
         total = np.zeros((high - low, window.x.size))
-        if spectra is not None:
-            total = spectra.total(low, high, window)
+        for each in spectra:
+            for at in range(low, high, TOGETHER):
+                to = min(at + TOGETHER, high)
+                each.add(at, to, window, total[at - low : to - low])
         kappa = effective_k2(gap[low:high], window.x)
         sigma_v = np.maximum(normalised(mass, kappa, total, window.x), FLOOR)
         following = not (grids.early and k == 0)

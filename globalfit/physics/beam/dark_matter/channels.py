@@ -7,6 +7,7 @@ own threshold and because couplings and errors of the flux may differ between th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, log
 from typing import Final
 
@@ -54,17 +55,17 @@ class Source:
         """Modes with a flux of their own: the horn does not touch neutral mesons."""
         return MODES if self.lepton else ("nu", "dump")
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """Mass of V1 in MeV from which on the decay is closed."""
         return MESONS[self.parents[0]].m - (LEPTON_MASSES[self.lepton] if self.lepton else 0.0)
 
-    @property
+    @cached_property
     def highest(self) -> float:
         """Last node in the mass of V1, MeV."""
         return min(0.996 * self.threshold, 1.03 * M_V1[1])
 
-    @property
+    @cached_property
     def masses(self) -> Array:
         """Nodes in the mass of V1, MeV, evenly spaced in `coordinate`."""
         low, high = 0.8 * M_V1[0], self.highest
@@ -112,12 +113,12 @@ class Decay:
         """Of the tables."""
         return "on_shell" if self.on_shell else "virtual"
 
-    @property
+    @cached_property
     def nodes(self) -> tuple[Array, Array, Array]:
         """Nodes of the three axes."""
         if self.on_shell:
-            return np.linspace(np.log(4.3), np.log(160.0), 25), _HEAVY, _LIGHT
-        heavy = np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 12)
+            return readonly(np.linspace(np.log(4.3), np.log(160.0), 25)), _HEAVY, _LIGHT
+        heavy = readonly(np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 12))
         return heavy, _RATIO, _VIRTUAL
 
     def coordinates(self, m_chi: Array, m_chi_prime: Array, m_v2: Array) -> tuple[Array, Array, Array]:

@@ -58,7 +58,7 @@ class DarkMatter:
     production : tuple of (source, weights)
         Names of `channels.SOURCES` and the weights of their terms.
     charges : (float, float) or None
-        Charges of proton and neutron under V2; None keeps the parts of the target apart.
+        Charges of proton and neutron under V2; None where they are those of each point, `Masses.charges`.
     """
 
     path: Path
@@ -71,6 +71,7 @@ class DarkMatter:
         return tuple(name for name, _ in self.production)
 
 
+@cache
 def dark_matter(
     path: Path, leg: str = "lepton", leptons: str = "mu", nuclear_charge: str = "Z"
 ) -> DarkMatter:
@@ -102,8 +103,8 @@ class Masses:
     m_chi: Array
     m_chi_prime: Array
     flux_m_chi: Array | None = None  # instead of m_chi in the flux
-    _amplitudes: dict[str, Array] = field(default_factory=dict, repr=False)
-    _blended: dict[tuple[str, str, int | None], tuple[Array, Array]] = field(default_factory=dict, repr=False)
+    charges: Array | None = None  # (n, parts): weights of the parts of the target, if `setup` has none
+    _blended: dict[tuple[str, str], tuple[Array | None, Array]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def closed(self) -> Mask:
@@ -141,6 +142,11 @@ class Masses:
         return tuple(found)
 
     @cached_property
+    def amplitudes(self) -> Array:
+        """`total_amplitudes` (n, modes, k) of these masses."""
+        return total_amplitudes(self)
+
+    @cached_property
     def shares(self) -> tuple[Index, Array]:
         """Stencil in (2 m_chi/m_V1)^2."""
         share = (2.0 * self.light / self.m_v1) ** 2
@@ -149,18 +155,12 @@ class Masses:
 
 def amplitudes(masses: Masses, source: str) -> Array:
     """Return the flux amplitudes (n, modes, k) of one source, protons on target included, of `grid.MODES`."""
-    if source not in masses._amplitudes:
-        masses._amplitudes[source] = _amplitudes(masses, source)
-    return masses._amplitudes[source]
+    return _amplitudes(masses, (source,), {})
 
 
 def total_amplitudes(masses: Masses, factors: Mapping[str, Array] | None = None) -> Array:
     """Return amplitudes (n, modes, k) of all sources, each times its factor (n,) if there are any."""
-    total = np.zeros((len(masses.m_v1), len(MODES), _shapes(masses.setup.path)))
-    for name in masses.setup.sources:
-        made = amplitudes(masses, name)
-        total += made if factors is None else made * factors[name][:, None, None]
-    return total
+    return _amplitudes(masses, masses.setup.sources, factors or {})
 
 
 def events(masses: Masses, quantity: str) -> Array:
@@ -174,35 +174,45 @@ def events(masses: Masses, quantity: str) -> Array:
     """
     if quantity == "signal_lsnd":
         return lsnd_events(masses)[:, None]
-    if "total" not in masses._amplitudes:
-        masses._amplitudes["total"] = total_amplitudes(masses)
-    return fold(masses, masses._amplitudes["total"], quantity)
+    return fold(masses, masses.amplitudes[:, MODES.index(OBSERVABLES[quantity].mode)], quantity)
 
 
 def fold(masses: Masses, a: Array, quantity: str) -> Array:
-    """Return events (n, bins), or (n, parts, bins) with parts apart, of flux amplitudes (n, modes, k)."""
+    """Return events (n, bins) of flux amplitudes `a` (n, k) in the mode of the quantity."""
     each = OBSERVABLES[quantity]
-    mode = MODES.index(each.mode)
-    apart = masses.setup.charges is None
-    out = np.zeros((len(masses.m_v1), *((len(PARTS),) if apart else ()), each.last))
+    out = np.zeros((len(masses.m_v1), each.last))
     for decay, at, index, weights in masses.places:
-        amplitude = a[at, mode]
-        made = []
-        for part in range(len(PARTS)) if apart else (None,):
-            key = (decay.name, each.kernel, part)
-            if key not in masses._blended:  # modes share it
-                kernel = _kernel(masses.setup.path, masses.setup.charges, part, decay, each.kernel)
-                mixed = blend(kernel.rows, index, weights)
-                shape = (mixed[:, 1:] @ kernel.shapes).reshape(len(at), a.shape[-1], -1)
-                masses._blended[key] = np.exp(mixed[:, :1]), shape
-            size, shape = masses._blended[key]
-            spectrum = np.matmul(amplitude[:, None, :], shape)[:, 0, : each.last]
-            made.append(np.maximum(spectrum, 0.0) * size)
-        out[at] = np.stack(made, axis=1) if apart else made[0]
+        key = decay.name, each.kernel
+        if key not in masses._blended:  # modes share it
+            masses._blended[key] = _blend(masses, decay, each.kernel, at, index, weights)
+        size, shape = masses._blended[key]
+        spectrum = np.matmul(a[at, None, :], shape[..., : each.last])[:, 0]
+        np.maximum(spectrum, 0.0, out=spectrum)
+        if size is not None:
+            spectrum *= size
+        out[at] = spectrum
     if each.total:
         out = out.sum(axis=-1, keepdims=True)
     out[~masses.inside & ~masses.closed] = np.inf
     return out
+
+
+def _blend(
+    masses: Masses, decay: Decay, kernel: str, at: Index, index: Index, weights: Array
+) -> tuple[Array | None, Array]:
+    """Return size (m, 1) and shape (m, k, bins) of a kernel; no size but the shape's own if charges vary."""
+    setup = masses.setup
+    rows, shapes = _kernel(setup.path, setup.charges, decay, kernel)
+    mixed = blend(rows, index, weights)
+    size = None
+    if setup.charges is None:
+        assert masses.charges is not None
+        parts = mixed.reshape(len(at), len(PARTS), -1)
+        sizes = np.exp(parts[..., 0]) * masses.charges[at]
+        combined = np.matmul(sizes[:, None, :], parts[..., 1:])[:, 0]
+    else:
+        size, combined = np.exp(mixed[:, :1]), mixed[:, 1:]
+    return size, (combined @ shapes).reshape(len(at), _shapes(setup.path), -1)
 
 
 def lsnd_events(
@@ -210,7 +220,7 @@ def lsnd_events(
     factors: Mapping[str, Array] | None = None,
     change: Callable[[Array], Array] | None = None,
 ) -> Array:
-    """Return LSND's showers of 20 to 60 MeV (n,) per unit couplings squared, (n, parts) with parts apart.
+    """Return LSND's showers of 20 to 60 MeV (n,) per unit couplings squared.
 
     Only from pi+ -> l+ nu V1. The factors (n,) multiply the sources, `change` acts on the flux (n, energies).
     """
@@ -219,7 +229,7 @@ def lsnd_events(
     for name in setup.sources:
         source = SOURCES[name]
         if source.meson == "pi":
-            one = _flux(setup, name, "lsnd", masses)
+            one = _lsnd_flux(setup, name, masses)
             h += one if factors is None else one * factors[name][:, None]
     if change is not None:
         h = change(h)
@@ -234,7 +244,11 @@ def lsnd_events(
         )
         full = np.maximum(lsnd.at_energies(kernel, limits), 0.0)
         apart[at] = np.exp(level) * np.matmul(full, h[at][..., None])[..., 0]
-    out = apart if setup.charges is None else apart @ charge_weights(PARTS, *setup.charges)
+    if setup.charges is None:
+        assert masses.charges is not None
+        out = (apart * masses.charges).sum(axis=1)
+    else:
+        out = apart @ charge_weights(PARTS, *setup.charges)
     out[~masses.inside & ~masses.closed] = np.inf
     return np.asarray(out)
 
@@ -255,54 +269,103 @@ def closing(source: Source, m_v1: Array) -> Array:
     return np.asarray(np.clip((source.threshold - m_v1) / (source.threshold - last), 0.0, 1.0))
 
 
+def seen(path: Path) -> slice:
+    """Return which of the energies of `grid.CENTRES` events depend on."""
+    weight = load_tables(path).arrays["weight"]
+    energies = np.flatnonzero(weight > 0.0)
+    return slice(int(energies[0]), int(energies[-1]) + 1)
+
+
 def spectra(path: Path, a: Array) -> Array:
-    """Return fluxes (..., 89) of amplitudes (..., k), within the span of the shapes; zero outside w."""
-    arrays = load_tables(path).arrays
-    weight = arrays["weight"]
-    return np.asarray((a @ arrays["shapes"]) / np.where(weight > 0.0, weight, np.inf))
+    """Return fluxes (..., energies) of amplitudes (..., k), at `seen` energies, in the span of the shapes."""
+    return np.asarray(a @ _spans(path)[0])
 
 
 def project(path: Path, h: Array) -> Array:
-    """Return the amplitudes (..., k) of fluxes (..., 89): the inverse of `spectra`."""
-    arrays = load_tables(path).arrays
-    return np.asarray((h * arrays["weight"]) @ arrays["shapes"].T)
+    """Return the amplitudes (..., k) of fluxes (..., energies): the inverse of `spectra`."""
+    return np.asarray(h @ _spans(path)[1])
+
+
+@cache
+def _spans(path: Path) -> tuple[Array, Array]:
+    """Matrices (k, energies) and (energies, k) of `spectra` and `project`."""
+    arrays, at = load_tables(path).arrays, seen(path)
+    shapes, weight = arrays["shapes"][:, at], arrays["weight"][at]
+    inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+    return np.ascontiguousarray(shapes * inverse), np.ascontiguousarray((shapes * weight).T)
 
 
 class _Kernel(NamedTuple):
-    rows: Array  # (nodes, 1 + r): the level, and the weights of r combinations
+    rows: Array  # (nodes, 1 + r): the level, and the weights of r combinations; of one part after the other
     shapes: Array  # (r, k times bins)
 
 
-def _amplitudes(masses: Masses, source: str) -> Array:
-    k = _shapes(masses.setup.path)
-    made = _flux(masses.setup, source, "flux", masses)
-    found = np.zeros((len(masses.m_v1), len(MODES), k))
-    modes = SOURCES[source].modes
-    for i, mode in enumerate(modes):
-        found[:, MODES.index(mode)] = made[:, i * k : (i + 1) * k]
-    if "nubar" not in modes:
-        # the horn does not touch neutral mesons
-        found[:, MODES.index("nubar")] = found[:, MODES.index("nu")] * NUBAR_EXPOSURE
-    return found
+def _amplitudes(masses: Masses, sources: Sequence[str], factors: Mapping[str, Array]) -> Array:
+    """Sum of the sources' amplitudes (n, modes, k): one product with a sparse matrix for all of them."""
+    n, k = len(masses.m_v1), _shapes(masses.setup.path)
+    table, first = _amplitude_table(masses.setup)
+    points, rows, shares, scales = [], [], [], []
+    for name in sources:
+        each = SOURCES[name]
+        at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
+        if not at.size:
+            continue
+        place = masses.shares[0][at], masses.shares[1][at]
+        index, weights = tensor_stencil(_place(each, masses.m_v1[at]), place, len(SHARES))
+        scale = closing(each, masses.m_v1[at])
+        points.append(at)
+        rows.append(index + first[name])
+        shares.append(weights)
+        scales.append(scale * factors[name][at] if name in factors else scale)
+    if not points:
+        return np.zeros((n, len(MODES), k))
+    own = np.concatenate(points)
+    order = np.argsort(own, kind="stable")
+    index, weights = np.concatenate(rows)[order], np.concatenate(shares)[order]
+    level = np.einsum("ij,ij->i", table[:, 0].take(index), weights)
+    weights *= (np.exp(level) * np.concatenate(scales)[order])[:, None]
+    ends = index.shape[1] * np.concatenate(([0], np.cumsum(np.bincount(own, minlength=n))))
+    from scipy.sparse import csr_array
+
+    made = csr_array((weights.ravel(), index.ravel(), ends), shape=(n, len(table))) @ table[:, 1:]
+    return np.asarray(made).reshape(n, len(MODES), k)
 
 
 NUBAR_EXPOSURE = 1.127 / 1.875  # protons on target, antineutrino over neutrino mode
 
 
-def _flux(setup: DarkMatter, source: str, kind: str, masses: Masses) -> Array:
-    """Blended columns (n, ...) of a source's flux table; zero where the source is closed."""
-    table = _flux_table(setup, source, kind)
+@cache
+def _amplitude_table(setup: DarkMatter) -> tuple[Array, dict[str, int]]:
+    """Ln size and shape (nodes, 1 + modes k) of all sources, one below the other, and where each starts."""
+    k = _shapes(setup.path)
+    first: dict[str, int] = {}
+    found: list[Array] = []
+    for name in setup.sources:
+        table = _flux_table(setup, name, "flux")
+        whole = np.zeros((len(table), 1 + len(MODES) * k))
+        whole[:, 0] = table[:, 0]
+        shape, modes = whole[:, 1:].reshape(len(table), len(MODES), k), SOURCES[name].modes
+        for i, mode in enumerate(modes):
+            shape[:, MODES.index(mode)] = table[:, 1 + i * k : 1 + (i + 1) * k]
+        if "nubar" not in modes:
+            # the horn does not touch neutral mesons
+            shape[:, MODES.index("nubar")] = NUBAR_EXPOSURE * shape[:, MODES.index("nu")]
+        first[name] = sum(map(len, found))
+        found.append(whole)
+    return np.concatenate(found), first
+
+
+def _lsnd_flux(setup: DarkMatter, source: str, masses: Masses) -> Array:
+    """Blended flux (n, energies) of a source at LSND; zero where the source is closed."""
+    table = _flux_table(setup, source, "lsnd")
     each = SOURCES[source]
     out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
     at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
     if at.size:
         shares = masses.shares[0][at], masses.shares[1][at]
-        index, weights = tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES))
-        mixed = blend(table, index, weights)
+        mixed = blend(table, *tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES)))
         scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
-        out[at] = mixed[:, 1:] * scale[:, None]
-        if kind == "lsnd":
-            out = np.maximum(out, 0.0)
+        out[at] = np.maximum(mixed[:, 1:] * scale[:, None], 0.0)
     return out
 
 
@@ -333,25 +396,22 @@ def _flux_table(setup: DarkMatter, source: str, kind: str) -> Array:
 
 
 @cache
-def _kernel(
-    path: Path, charges: tuple[float, float] | None, part: int | None, decay: Decay, kernel: str
-) -> _Kernel:
-    """Return a decay's kernels with charges put in, or of one part, compressed to the shapes that matter."""
+def _kernel(path: Path, charges: tuple[float, float] | None, decay: Decay, kernel: str) -> _Kernel:
+    """Return a decay's kernels compressed to the shapes that matter, with charges put in if known."""
     arrays = load_tables(path).arrays
     level, shapes = arrays[f"level/{decay.name}"], arrays[f"{kernel}/{decay.name}"]
     if charges is None:
-        assert part is not None
-        top, whole = level[:, part], shapes[:, part].astype(np.float64)
+        top, whole = level.reshape(-1), shapes.astype(np.float64)
     else:
         parts = charge_weights(PARTS, *charges) * np.exp(level - level.max(axis=1, keepdims=True))
         total = parts.sum(axis=1)
         top = level.max(axis=1) + np.log(total)
         whole = np.einsum("np,npkb->nkb", parts / total[:, None], shapes)
-    flat = whole.reshape(len(whole), -1)
+    flat = whole.reshape(len(top), -1)
     u, s, v = np.linalg.svd(flat, full_matrices=False)
     tail = np.sqrt(np.cumsum(s[::-1] ** 2)[::-1] / np.sum(s**2))
     r = int(np.searchsorted(-tail, -KEPT))
-    rows = np.column_stack((top, u[:, :r] * s[:r]))
+    rows = np.column_stack((top, u[:, :r] * s[:r])).reshape(len(level), -1)
     return _Kernel(np.ascontiguousarray(rows), np.ascontiguousarray(v[:r]))
 
 
