@@ -67,9 +67,15 @@ class Axis:
         return np.copysign(np.log10(np.abs(samples) / self.gap), samples)
 
     def dress(self, axis: Any, low: float, high: float, *, labelled: bool) -> None:
-        """Put ticks on a matplotlib axis from `low` to `high`; major ones without numbers if not `labelled`."""
-        from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
-        from matplotlib.ticker import NullFormatter, NullLocator
+        """Put ticks on a matplotlib axis from `low` to `high`; if not `labelled`, few and without numbers."""
+        from matplotlib.ticker import (
+            FixedFormatter,
+            FixedLocator,
+            FuncFormatter,
+            MaxNLocator,
+            NullFormatter,
+            NullLocator,
+        )
 
         axis.set_minor_formatter(NullFormatter())
         axis.set_minor_locator(NullLocator())

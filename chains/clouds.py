@@ -1,4 +1,4 @@
-"""What a corner plot shows: samples of one or several chains along common axes, ready to be drawn anywhere."""
+"""What a corner plot shows: samples of chains along common axes, ready to be drawn in any process."""
 
 from __future__ import annotations
 

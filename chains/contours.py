@@ -1,4 +1,4 @@
-"""Two-dimensional regions of samples: the smallest that hold 68 and 95 %, as far as a smoothed histogram tells.
+"""Regions of samples: the smallest that hold 68 and 95 %, as far as a smoothed histogram tells.
 
 The histogram is smoothed until some `KERNEL` effective samples share a kernel, so that its contours are not
 noise; smoothing widens narrow features, therefore the levels are those at which the contours hold the stated

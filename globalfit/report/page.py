@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,22 +21,18 @@ from globalfit.chains.summary import Summary, summarise
 from globalfit.errors import ChainError, GlobalfitError
 from globalfit.fit import Fit
 from globalfit.report import sections
-from globalfit.report.figures import (
-    STYLE,
-    Drawing,
-    corner_plot,
-    images,
-    marginals,
-    observables,
-    pulls,
-    spectrum,
-)
+from globalfit.report.corner_figure import corner_figure, corner_shown
+from globalfit.report.drawing import STYLE, Drawing, Image, images
+from globalfit.report.figures import observables, pulls, spectrum
+from globalfit.report.marginals import marginals
 from globalfit.report.markup import Node, add, data_uri, element, listing, render, section
 from globalfit.report.predictive import SAMPLES, Predictive, predict
+from globalfit.report.second import Second
 from globalfit.stored import stored_fit
 
 AGREE = 1e-6  # ln L found again
-Figured: TypeAlias = "tuple[Drawing, tuple[bytes, str]] | str"
+Figured: TypeAlias = "tuple[Drawing, Image] | str"
+Corner: TypeAlias = "Callable[[], tuple[Drawing, Image]]"
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ class Report:
         What the fit explains; None if no plug-in was to be loaded.
     fit : Fit or None
         The fit of the chain, if it could be put together again.
+    corner : callable or None
+        Gives the corner plot that a second process draws.
     """
 
     chain: Chain
@@ -65,6 +64,7 @@ class Report:
     missing: str = ""
     ledger: Ledger | None = None
     fit: Fit | None = None
+    corner: Corner | None = None
 
 
 def report(
@@ -73,6 +73,7 @@ def report(
     discard: int | None = None,
     samples: int = SAMPLES,
     fit: Path | None = None,
+    second: Second | None = None,
 ) -> Report:
     """Gather what is to be shown of a chain.
 
@@ -87,11 +88,19 @@ def report(
         plug-in is loaded.
     fit : Path, optional
         The fit file; needed where a likelihood is a loose file, which a chain never causes to be run.
+    second : Second, optional
+        Another process, which draws the corner plot meanwhile.
     """
+    corner: Corner | None = None
+    if second is not None:
+        verdict = chain.verdict if discard is None else chain.assess(discard)
+        with contextlib.suppress(ChainError):  # said where it is drawn here
+            corner = second.draw(corner_shown(chain, verdict.discard)).result
     summary = summarise(chain, discard=discard)
     found = tuple(violations(chain))
     if samples < 1:
-        return Report(chain, summary, found, missing="no sample was evaluated again; leave out --no-predict")
+        missing = "no sample was evaluated again; leave out --no-predict"
+        return Report(chain, summary, found, missing=missing, corner=corner)
     whole, predictive, said, missing = None, None, None, ""
     try:
         whole = stored_fit(chain, fit)
@@ -99,15 +108,14 @@ def report(
         said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
         missing = "; ".join(str(error).splitlines())
-    return Report(chain, summary, found, predictive, missing, said, whole)
+    return Report(chain, summary, found, predictive, missing, said, whole, corner)
 
 
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
     makers: list[Callable[[], Drawing | None]] = [
-        partial(corner_plot, chain, discard),
-        partial(marginals, chain, discard, converged=converged, fit=found.fit),
+        partial(marginals, chain, discard, converged=converged, fit=found.fit)
     ]
     if (predictive := found.predictive) is not None:
         for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
@@ -116,7 +124,9 @@ def drawings(found: Report) -> Iterator[Figured]:
         if predictive.pulls:
             makers.append(partial(pulls, predictive))
         makers.append(partial(observables, predictive, converged=converged))
-    return images(*makers)
+    rest = list(images(*makers))  # meanwhile the second process draws
+    yield from images(found.corner or (lambda: corner_figure(corner_shown(chain, discard))))
+    yield from rest
 
 
 def page(found: Report, figures: Sequence[Figured]) -> str:
@@ -199,7 +209,7 @@ def write_pdf(title: str, figures: Sequence[Figured], output: Path) -> None:
         about = {"Title": title, "Creator": f"globalfit {__version__}"}
         with PdfPages(temporary, metadata=about) as pages:
             for each in figures:
-                if not isinstance(each, str):
+                if not isinstance(each, str) and each[0].figure is not None:
                     pages.savefig(each[0].figure)
 
 
