@@ -1,4 +1,4 @@
-"""What `globalfit report` costs: by the clock, in processor time, the shares of its parts, the size of its page.
+"""What `globalfit report` costs: by the clock, in processor time, by its parts; and the size of its page.
 
     python benchmarks/report.py CHAIN...
 

@@ -11,6 +11,7 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.chains.axes import Axis, axis_for
 from globalfit.chains.chain import Chain
+from globalfit.chains.diagnostics import worst_ess
 from globalfit.errors import ChainError
 
 MOST = 200_000  # samples drawn per chain; more do not change the picture
@@ -68,8 +69,12 @@ def gather(
     discard: int | None = None,
     thin: int | None = None,
     titles: bool = False,
+    judged: bool = True,
 ) -> Clouds:
-    """Return what the corner plot of some chains shows; see `globalfit.chains.corner.draw_corner`."""
+    """Return what the corner plot of some chains shows; see `globalfit.chains.corner.draw_corner`.
+
+    Without `judged` no chain is judged, which takes time: it is to be stamped later, if it is not converged.
+    """
     axes = [axis_for(chains[0], name) for name in _chosen(chains, names)]
     drawn = [[_samples(chain, axis, discard, thin) for axis in axes] for chain in chains]
     for i, axis in enumerate(axes):
@@ -81,7 +86,8 @@ def gather(
     for chain, samples, label in zip(chains, drawn, shown, strict=True):
         best = chain.best()
         place = tuple(float(axis.place(np.array([best[axis.name]]))[0]) for axis in axes)
-        clouds.append(Cloud(label, tuple(samples), place, _independent(chain), chain.verdict.converged))
+        converged = chain.verdict.converged if judged else True
+        clouds.append(Cloud(label, tuple(samples), place, _independent(chain, judged), converged))
     heads: tuple[str, ...] = ()
     if titles and chains[0].verdict.converged:  # an interval of anything else would be none
         heads = tuple(_median(chains[0], axis, discard, thin) for axis in axes)
@@ -132,9 +138,9 @@ def _range(samples: Sequence[Array], axis: Axis, chain: Chain) -> tuple[float, f
     return (math.exp(low), math.exp(high)) if log else (low, high)
 
 
-def _independent(chain: Chain) -> float:
+def _independent(chain: Chain, judged: bool) -> float:
     """Effective samples behind the picture; a guess where the chain cannot tell."""
-    ess = chain.verdict.worst_ess
+    ess = chain.verdict.worst_ess if judged else worst_ess(chain)
     return ess if math.isfinite(ess) else float(chain.walkers)
 
 

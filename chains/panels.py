@@ -64,7 +64,7 @@ def mark_best(panels: Panels, cloud: Cloud, shown: Clouds, colour: str) -> None:
 
 
 def finish(figure: Figure, panels: Panels, shown: Clouds, colours: list[str], scale: float) -> None:
-    """Set ticks, legend, and the stamp of chains that are not converged."""
+    """Set ticks and legend, and stamp chains that are not converged."""
     axes, ranges = shown.axes, shown.ranges
     last = len(axes) - 1
     width = figure.get_figwidth()
@@ -104,18 +104,13 @@ def finish(figure: Figure, panels: Panels, shown: Clouds, colours: list[str], sc
         )  # fmt: skip
     bad = [cloud.label for cloud in shown.every if not cloud.converged]
     if bad:
-        text = "NOT CONVERGED" if len(shown.every) == 1 else "NOT CONVERGED: " + ", ".join(bad)
-        figure.text(
-            0.5,
-            0.5,
-            text,
-            color="red",
-            alpha=0.35,
-            fontsize=26 * scale,
-            rotation=30,
-            ha="center",
-            va="center",
-        )
+        stamp(figure, "NOT CONVERGED" if len(shown.every) == 1 else "NOT CONVERGED: " + ", ".join(bad))
+
+
+def stamp(figure: Figure, text: str) -> None:
+    """Write across a figure what nobody is to overlook."""
+    size = 3.5 * min(figure.get_figwidth(), 13.0)
+    figure.text(0.5, 0.5, text, color="red", alpha=0.35, fontsize=size, rotation=30, ha="center", va="center")
 
 
 def shades(colour: str) -> list[Any]:

@@ -39,8 +39,8 @@ def report(
 
     check_outputs(file, output, pdf, overwrite=overwrite)
     with (
+        second_process(file, figures=pdf is not None) as second,
         Chain.open(file, names=words(names)) as chain,
-        second_process(len(chain.names), figure=pdf is not None) as second,
     ):
         evaluated = samples if predict else 0
         found = report_(chain, discard=discard, samples=evaluated, fit=fit, second=second)

@@ -9,13 +9,26 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.report.data import Datum, Spectrum
-from globalfit.report.drawing import BLUE, GREEN, GREY, ORANGE, Drawing, grid, new_figure, plain
+from globalfit.report.drawing import (
+    BLUE,
+    FOOT,
+    GREEN,
+    GREY,
+    HEAD,
+    ORANGE,
+    Drawing,
+    grid,
+    legend,
+    new_figure,
+    plain,
+)
 from globalfit.report.predictive import Predictive
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BANDS = ((0, 4, 0.25, "95 %"), (1, 3, 0.5, "68 %"))  # quantiles, opacity
+LETTER = 0.075  # inches
 FEW = 30  # bins for some hundred samples
 FARTHEST = 12.0  # pulls beyond are drawn at the edge
 TITLES = {
@@ -29,8 +42,11 @@ TITLES = {
 def pulls(found: Predictive) -> Drawing:
     """Return the pull of every measured number at the best sample."""
     rows = found.pulls
-    figure = new_figure(7.0, 0.7 + 0.28 * len(rows))
-    panel = figure.subplots()
+    names = [plain(f"{each.likelihood}: {each.observable}") for each in rows]
+    width, height = 7.0, 1.0 + 0.28 * len(rows)
+    left = min(0.2 + LETTER * max(len(name) for name in names), 0.5 * width) / width
+    figure = new_figure(width, height)
+    panel = figure.add_axes((left, FOOT / height, 0.97 - left, 1.0 - (FOOT + HEAD) / height))
     y = np.arange(len(rows))
     values = np.array([each.value for each in rows])
     every = np.array([x for each in rows for x in (each.value, each.null) if x is not None])
@@ -44,9 +60,10 @@ def pulls(found: Predictive) -> Drawing:
     )
     panel.plot(np.clip(values, -edge, edge), y, "o", color=BLUE, ms=5, label="best sample")
     if np.isfinite(nulls).any():
-        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8)
+        handles, labels = panel.get_legend_handles_labels()
+        legend(figure, dict(zip(labels, handles, strict=True)), 2)
     panel.axvline(0.0, color="black", lw=0.8)
-    panel.set_yticks(y, [plain(f"{each.likelihood}: {each.observable}") for each in rows])
+    panel.set_yticks(y, names)
     panel.set_ylim(len(rows) - 0.5, -0.5)
     panel.set_xlim(-edge, edge)
     panel.set_xlabel(r"pull, (prediction $-$ measurement)/$\sigma$")
@@ -97,7 +114,7 @@ def spectrum(found: Predictive, curves: list[Spectrum], *, converged: bool) -> D
         panel.set_ylabel("events / MeV" if energy else "events")
 
     name = curves[0].likelihood
-    figure = grid(curves, draw, stamped=not converged, size=(4.2, 3.0), columns=2)
+    figure = grid(curves, draw, stamped=not converged, size=(4.2, 3.0), columns=2, margins=(0.7, 0.25))
     what = "the best sample and bands of 68 and 95 %" if converged else "the best sample"
     alt = f"spectra of {name}: data minus background with errors, and the signal of {what}"
     return Drawing(f"spectrum-{name}", f"Spectra of {name}", alt, figure)

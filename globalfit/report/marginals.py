@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,45 +27,89 @@ if TYPE_CHECKING:
 BINS = 50
 
 
-def marginals(chain: Chain, discard: int, *, converged: bool, fit: Fit | None = None) -> Drawing:
-    """Return the distribution of each parameter beside its prior and its profile likelihood.
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """What is drawn of one parameter; densities are over the highest of the posterior.
+
+    Attributes
+    ----------
+    axis : Axis
+    span : (low, high)
+    edges, posterior : (BINS + 1,), (BINS,)
+    centres : (BINS,)
+    prior, profile : (BINS,) or None
+    interval : (low, high) or None
+        Central 68 %.
+    best : float
+    """
+
+    axis: Axis
+    span: tuple[float, float]
+    edges: Array
+    posterior: Array
+    centres: Array
+    prior: Array | None
+    profile: Array | None
+    interval: tuple[float, float] | None
+    best: float
+
+
+def marginals(
+    chain: Chain, discard: int, *, converged: bool, fit: Fit | None = None
+) -> tuple[list[Marginal], str]:
+    """Return the distribution of each parameter with its prior and profile, and what to call the profile.
 
     Without the fit the profile is the highest likelihood of any sample in a bin.
     """
     best = chain.best()
     lines = {name: _line(chain, name, discard) for name in chain.names}
-    ratios, label = _profiles(chain, fit, lines, discard)
-
-    def draw(panel: Axes, name: str) -> None:
-        axis, samples, span, places, edges = lines[name]
+    profiled, label = _profiles(chain, fit, lines, discard)
+    found = []
+    for name, (axis, samples, span, places, edges) in lines.items():
         counts = np.histogram(places, edges)[0] / (len(samples) * (edges[1] - edges[0]))
         highest = float(counts.max()) or 1.0
         centres = _back(axis, 0.5 * (edges[1:] + edges[:-1]))
-        panel.stairs(
-            counts / highest, _back(axis, edges), fill=True, color=BLUE, alpha=0.35, label="posterior"
+        prior = _prior_density(chain, axis, centres)
+        low, high = axis.place(np.quantile(samples, [0.16, 0.84])).tolist()
+        found.append(
+            Marginal(
+                axis,
+                (float(axis.place(np.array(span[0]))), float(axis.place(np.array(span[1])))),
+                axis.place(_back(axis, edges)),
+                counts / highest,
+                axis.place(centres),
+                None if prior is None else prior / highest,
+                profiled.get(name),
+                (low, high) if converged else None,
+                float(axis.place(np.array(best[name]))),
+            )
         )
-        panel.stairs(counts / highest, _back(axis, edges), color=BLUE, lw=1.2)
-        if name in ratios:
-            panel.step(axis.place(centres), ratios[name], where="mid", color=ORANGE, lw=1.2, label=label)
-        density = _prior_density(chain, axis, centres)
-        if density is not None:
-            panel.plot(axis.place(centres), density / highest, color=GREY, ls="--", lw=1.2, label="prior")
-        if converged:
-            low, high = np.quantile(samples, [0.16, 0.84])
-            panel.axvspan(low, high, color=BLUE, alpha=0.12, lw=0, label="68 %")
-        panel.axvline(
-            float(axis.place(np.array([best[name]]))[0]), color="black", ls=":", lw=1.0, label="best"
-        )
-        if axis.scale == "log":
+    return found, label
+
+
+def marginals_figure(rows: Sequence[Marginal], label: str, *, converged: bool) -> Drawing:
+    """Draw what `marginals` returned."""
+
+    def draw(panel: Axes, row: Marginal) -> None:
+        panel.stairs(row.posterior, row.edges, fill=True, color=BLUE, alpha=0.35, label="posterior")
+        panel.stairs(row.posterior, row.edges, color=BLUE, lw=1.2)
+        if row.profile is not None:
+            panel.step(row.centres, row.profile, where="mid", color=ORANGE, lw=1.2, label=label)
+        if row.prior is not None:
+            panel.plot(row.centres, row.prior, color=GREY, ls="--", lw=1.2, label="prior")
+        if row.interval is not None:
+            panel.axvspan(*row.interval, color=BLUE, alpha=0.12, lw=0, label="68 %")
+        panel.axvline(row.best, color="black", ls=":", lw=1.0, label="best")
+        if row.axis.scale == "log":
             panel.set_xscale("log")
-        panel.set_xlim(*axis.place(np.array(span)))
+        panel.set_xlim(*row.span)
         panel.set_ylim(0.0, 1.15)
         panel.set_yticks([])
-        axis.dress(panel.xaxis, *axis.place(np.array(span)), labelled=True)
-        panel.set_xlabel(printable(axis.caption(*span)))
+        row.axis.dress(panel.xaxis, *row.span, labelled=True)
+        panel.set_xlabel(printable(row.axis.caption(*row.span)))
 
-    figure = grid(list(chain.names), draw, stamped=not converged)
-    alt = f"one panel for each of {', '.join(chain.names)}: posterior, prior and {label}"
+    figure = grid(rows, draw, stamped=not converged)
+    alt = f"one panel for each of {', '.join(row.axis.name for row in rows)}: posterior, prior and {label}"
     return Drawing("marginals", "Parameters one by one", alt, figure)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,17 +21,16 @@ from globalfit.errors import ChainError, GlobalfitError
 from globalfit.fit import Fit
 from globalfit.report import sections
 from globalfit.report.corner_figure import corner_figure, corner_shown
-from globalfit.report.drawing import STYLE, Drawing, Image, images
+from globalfit.report.drawing import STYLE, Drawing, Drawn, images
 from globalfit.report.figures import observables, pulls, spectrum
-from globalfit.report.marginals import marginals
+from globalfit.report.marginals import marginals, marginals_figure
 from globalfit.report.markup import Node, add, data_uri, element, listing, render, section
 from globalfit.report.predictive import SAMPLES, Predictive, predict
 from globalfit.report.second import Second
 from globalfit.stored import stored_fit
 
 AGREE = 1e-6  # ln L found again
-Figured: TypeAlias = "tuple[Drawing, Image] | str"
-Corner: TypeAlias = "Callable[[], tuple[Drawing, Image]]"
+Figured: TypeAlias = "Drawn | str"
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class Report:
         What the fit explains; None if no plug-in was to be loaded.
     fit : Fit or None
         The fit of the chain, if it could be put together again.
-    corner : callable or None
-        Gives the corner plot that a second process draws.
+    second : Second or None
+        Another process, which has begun the corner plot.
     """
 
     chain: Chain
@@ -64,7 +62,7 @@ class Report:
     missing: str = ""
     ledger: Ledger | None = None
     fit: Fit | None = None
-    corner: Corner | None = None
+    second: Second | None = None
 
 
 def report(
@@ -89,18 +87,19 @@ def report(
     fit : Path, optional
         The fit file; needed where a likelihood is a loose file, which a chain never causes to be run.
     second : Second, optional
-        Another process, which draws the corner plot meanwhile.
+        Another process, which draws figures meanwhile.
     """
-    corner: Corner | None = None
     if second is not None:
-        verdict = chain.verdict if discard is None else chain.assess(discard)
-        with contextlib.suppress(ChainError):  # said where it is drawn here
-            corner = second.draw(corner_shown(chain, verdict.discard)).result
+        try:
+            first = chain.discard if discard is None else chain.first(discard)
+            second.begin_corner(corner_shown(chain, first, judged=False))
+        except ChainError:  # said where it is drawn here
+            second = None
     summary = summarise(chain, discard=discard)
     found = tuple(violations(chain))
     if samples < 1:
         missing = "no sample was evaluated again; leave out --no-predict"
-        return Report(chain, summary, found, missing=missing, corner=corner)
+        return Report(chain, summary, found, missing=missing, second=second)
     whole, predictive, said, missing = None, None, None, ""
     try:
         whole = stored_fit(chain, fit)
@@ -108,25 +107,35 @@ def report(
         said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
         missing = "; ".join(str(error).splitlines())
-    return Report(chain, summary, found, predictive, missing, said, whole, corner)
+    return Report(chain, summary, found, predictive, missing, said, whole, second)
 
 
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
-    makers: list[Callable[[], Drawing | None]] = [
-        partial(marginals, chain, discard, converged=converged, fit=found.fit)
-    ]
-    if (predictive := found.predictive) is not None:
-        for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
-            curves = [each for each in predictive.spectra if each.likelihood == name]
-            makers.append(partial(spectrum, predictive, curves, converged=converged))
-        if predictive.pulls:
-            makers.append(partial(pulls, predictive))
-        makers.append(partial(observables, predictive, converged=converged))
-    rest = list(images(*makers))  # meanwhile the second process draws
-    yield from images(found.corner or (lambda: corner_figure(corner_shown(chain, discard))))
-    yield from rest
+    corner: Callable[[], Drawing | Drawn]
+    corner, makers = lambda: corner_figure(corner_shown(chain, discard)), list(_predicted(found))
+    if (second := found.second) is not None:
+        corner, makers = second.end_corner(converged), [second.draw(maker) for maker in makers]
+    rows, label = marginals(chain, discard, converged=converged, fit=found.fit)
+    each = partial(marginals_figure, rows, label, converged=converged)
+    drawn = list(images(each)) if second is None or second.busy else list(images(second.draw(each)))
+    yield from images(corner)
+    yield from drawn
+    yield from images(*makers)
+
+
+def _predicted(found: Report) -> Iterator[Callable[[], Drawing | Drawn | None]]:
+    """Yield what draws the figures of the predictions, in any process."""
+    if (predictive := found.predictive) is None:
+        return
+    converged = found.summary.converged
+    for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
+        curves = [each for each in predictive.spectra if each.likelihood == name]
+        yield partial(spectrum, predictive, curves, converged=converged)
+    if predictive.pulls:
+        yield partial(pulls, predictive)
+    yield partial(observables, predictive, converged=converged)
 
 
 def page(found: Report, figures: Sequence[Figured]) -> str:

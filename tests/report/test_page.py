@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,9 @@ from typer.testing import CliRunner
 
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
+from globalfit.report import second
+from globalfit.report.drawing import images
+from globalfit.report.figures import pulls
 from globalfit.report.markup import element, render, table
 from globalfit.report.page import drawings, page, report
 from globalfit.sampling import stopping
@@ -129,6 +133,27 @@ def test_page_of_a_beam_fit(beam_page):
     )
     assert read.words.index("NOT CONVERGED") < read.words.index("Fit, data and citations", 400)
     assert "(portal" not in read.words
+
+
+def test_a_second_process_draws_the_same(beam, monkeypatch):
+    monkeypatch.setattr(second, "LARGE", 0)
+    monkeypatch.setattr(second.os, "cpu_count", lambda: 2)
+    with second.second_process(beam, figures=True) as other, Chain.open(beam) as chain:
+        assert other is not None
+        found = report(chain, samples=20, second=other)
+        there = list(drawings(found))
+    assert all(image[1].startswith("image/") for _, image in there)
+    keys = ["corner", "marginals", "spectrum-miniboone", "pulls-figure", "observables-figure"]
+    assert [drawing.key for drawing, _ in there] == keys
+    assert [text.get_text() for text in there[0][0].figure.texts] == ["NOT CONVERGED"]
+    (here,) = images(partial(pulls, found.predictive))
+    assert there[3][1] == here[1]
+
+
+def test_no_second_process_for_a_small_chain(muon, tmp_path):
+    for path in (muon, tmp_path / "missing.h5"):
+        with second.second_process(path) as other:
+            assert other is None
 
 
 def test_not_converged_gives_no_interval(beam_page, muon_page):
