@@ -109,7 +109,7 @@ def grid(
             line, column = divmod(k, columns)
             left = column * width / columns + margins[0]
             bottom = (lines - 1 - line) * size[1] + FOOT
-            inner = width / columns - margins[0] - 0.1, size[1] - FOOT - margins[1]
+            inner = width / columns - margins[0] - 0.15, size[1] - FOOT - margins[1]
             panel = figure.add_axes((left / width, bottom / height, inner[0] / width, inner[1] / height))
             draw(panel, row)
             handles, labels = panel.get_legend_handles_labels()

@@ -19,7 +19,7 @@ from globalfit.chains.export.writing import refuse, replacing
 from globalfit.chains.summary import Summary, summarise
 from globalfit.errors import ChainError, GlobalfitError
 from globalfit.fit import Fit
-from globalfit.report import sections
+from globalfit.report import citations, origin, sections
 from globalfit.report.corner_figure import corner_figure, corner_shown
 from globalfit.report.drawing import STYLE, Drawing, Drawn, images
 from globalfit.report.figures import observables, pulls, spectrum
@@ -158,14 +158,14 @@ def page(found: Report, figures: Sequence[Figured]) -> str:
     known = summary.model.startswith("t3r-") and any(row["name"] == "vev" for row in chain.parameters)
     parts = [
         sections.limits(found.violations, known),
-        sections.fitted(chain, summary),
+        citations.fitted(chain, summary),
         sections.quantities(summary),
         *early,
         sections.accounts(found.ledger),
         sections.experiments(summary, found.predictive),
         _predictions(found, late),
         sections.modes(summary),
-        sections.origin(chain, summary),
+        origin.origin(chain, summary),
     ]
     if failed:
         parts.insert(-1, section("failed", "Not drawn", listing(failed, class_="missing")))

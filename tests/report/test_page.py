@@ -168,7 +168,7 @@ def test_not_converged_gives_no_interval(beam_page, muon_page):
 def test_violated_limits_come_with_factor_and_citation(muon_page):
     read = check(muon_page)
     assert any(each.get("role") == "alert" for each in read.all("div"))
-    assert re.search(r"violates \d limits? that (is|are) not in the fit: K\+ -> pi\+", read.words)
+    assert re.search(r"violates \d limits? that (is|are) not in the fit: K\+ → pi\+", read.words)
     assert "NA62" in read.words
 
 
