@@ -21,7 +21,7 @@ from converged import with_engine
 from machine import write
 
 from globalfit.analysis.draws import Draws, of_chain
-from globalfit.analysis.leave_one_out import REWEIGHTED, Without, leave_one_out
+from globalfit.analysis.leave_one_out import MOST, REWEIGHTED, Without, leave_one_out
 from globalfit.analysis.parts import parts, sample_parts
 from globalfit.arrays import Array
 from globalfit.chains.chain import Chain
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--engines", default="numba,numpy")
     options = parser.parse_args()
     chain = Chain.open(options.chain)
-    draws, fit = of_chain(chain), stored_fit(chain)
+    draws, fit = of_chain(chain, MOST), stored_fit(chain)
     figures: dict[str, Any] = {
         "fit": options.chain.stem,
         "particles": options.particles,
@@ -86,7 +86,8 @@ def of_engine(fit: Fit, engine: str) -> Fit:
 def agreement(draws: Draws, fit: Fit, found: list[Without], particles: int) -> dict[str, Any]:
     """Compare what was reweighted with new samples of several seeds, whose scatter is their error.
 
-    Medians are told in half-widths of the 68 % interval.
+    Told are, in half-widths of the 68 % interval, how far the medians with all experiments are apart, chain
+    against tempered run, which is no matter of weights, and how far their shifts without the experiment are.
     """
     home = {name: part for part in parts(fit.posterior) for name in part.likelihoods}
     those = [each for each in found if each.route == REWEIGHTED and each.name in home]
@@ -96,18 +97,24 @@ def agreement(draws: Draws, fit: Fit, found: list[Without], particles: int) -> d
     done = [sample_parts(fit, sides, particles=particles, seed=seed) for seed in SEEDS]
     told: dict[str, Any] = {}
     for each in those:
-        medians = {}
+        medians, shifts = {}, {}
         for name in home[each.name].parameters:
-            low, median, high = each.intervals[name]
-            anew = [some[wanted[each.name]].interval(name)[1] for some in done]
-            medians[name] = difference((np.array(anew) - median) / (0.5 * (high - low)))
+            low, median, high = draws.interval(name)
+            anew, whole = (
+                np.array([some[side[each.name]].interval(name)[1] for some in done])
+                for side in (wanted, wholes)
+            )
+            medians[name] = difference((whole - median) / (0.5 * (high - low)))
+            moved = (anew - whole) - (each.intervals[name][1] - median)
+            shifts[name] = difference(moved / (0.5 * (high - low)))
         gains = [
             float(some[wholes[each.name]].log_evidence or 0.0)
             - float(some[wanted[each.name]].log_evidence or 0.0)
             for some in done
         ]
         told[each.name] = {
-            "medians": medians,
+            "medians_with_all": medians,
+            "shifts_of_medians": shifts,
             "log_predictive_reweighted": round(float(each.log_predictive or 0.0), 3),
             "log_predictive_sampled": round(float(np.mean(gains)), 3),
             "scatter_between_seeds": round(float(np.std(gains, ddof=1)), 3),

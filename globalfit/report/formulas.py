@@ -11,8 +11,8 @@ SIGNS = {
     "to": " → ", "rightarrow": " → ", "pm": "±", "mp": "∓", "ell": "ℓ", "sqrt": "√", "bar": "\u0304",
     "prime": "′", "times": "×", "sim": "∼", "mu": "μ", "nu": "ν", "pi": "π", "eta": "η", "phi": "φ",
     "tau": "τ", "gamma": "γ", "alpha": "α", "beta": "β", "delta": "δ", "epsilon": "ε", "theta": "θ",
-    "lambda": "λ", "sigma": "σ", "chi": "χ", "psi": "ψ", "omega": "ω", "rho": "ρ", "Lambda": "Λ", "Delta": "Δ", "Sigma": "Σ",
-    "Upsilon": "Υ", "Omega": "Ω",
+    "lambda": "λ", "sigma": "σ", "chi": "χ", "psi": "ψ", "omega": "ω", "rho": "ρ", "Lambda": "Λ",
+    "Delta": "Δ", "Sigma": "Σ", "Upsilon": "Υ", "Omega": "Ω",
 }  # fmt: skip
 TOKEN = re.compile(r"\\([A-Za-z]+)\s*|([\^_])|([{}])|(.)", re.DOTALL)
 

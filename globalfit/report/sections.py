@@ -61,8 +61,8 @@ def limits(found: Sequence[Violation], checked: bool) -> Node:
 
 
 def arrows(text: str) -> str:
-    """Return a text with arrows that no line break takes apart."""
-    return text.replace(" -> ", "\u00a0→\u00a0")
+    """Return a text with arrows for those of a keyboard."""
+    return text.replace(" -> ", " → ")
 
 
 def _lines(text: str) -> Node:
