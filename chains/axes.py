@@ -100,7 +100,7 @@ class Axis:
 
 def _over(factor: float, x: float, _: int) -> str:
     """Write a number of a linear axis without its power of ten."""
-    return f"{round(x / factor, 9):g}"
+    return f"{round(x / factor, 9):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def axis_for(chain: Chain, name: str) -> Axis:
