@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,18 +44,21 @@ class Axis:
     gap: float = 0.0
 
     def power(self, low: float, high: float) -> int:
-        """Return the power of ten taken out of the numbers of a linear axis from `low` to `high`."""
-        if self.gap or self.scale == "log":
+        """Return the power of ten taken out of the numbers of an axis from `low` to `high`.
+
+        Of a logarithmic axis that spans less than two decades: `log_ticks` writes others as powers.
+        """
+        if self.gap or (self.scale == "log" and high > 100.0 * low):
             return 0
-        power = math.floor(math.log10(max(abs(low), abs(high))))
+        power = math.floor(math.log10(low if self.scale == "log" else max(abs(low), abs(high))))
         return 0 if -3 <= power < 5 else power
 
-    def caption(self, low: float, high: float) -> str:
-        """Return the label of an axis from `low` to `high`, with unit and power of ten."""
+    def caption(self, low: float, high: float, between: str = " ") -> str:
+        """Return the label of an axis from `low` to `high`, and in brackets its power of ten and unit."""
         power = self.power(low, high)
         raised = re.sub(r"\^(-?\d+)", r"$^{\1}$", self.unit)
         unit = " ".join(filter(None, [f"$10^{{{power}}}$" if power else "", raised]))
-        return f"{self.label} [{unit}]" if unit else self.label
+        return f"{self.label}{between}[{unit}]" if unit else self.label
 
     def place(self, samples: Array) -> Array:
         """Return the samples as they are drawn."""
@@ -63,25 +67,40 @@ class Axis:
         return np.copysign(np.log10(np.abs(samples) / self.gap), samples)
 
     def dress(self, axis: Any, low: float, high: float, *, labelled: bool) -> None:
-        """Put ticks on a matplotlib axis from `low` to `high`; without numbers where not `labelled`."""
-        from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+        """Put ticks on a matplotlib axis from `low` to `high`; if not `labelled`, few and without numbers."""
+        from matplotlib.ticker import (
+            FixedFormatter,
+            FixedLocator,
+            FuncFormatter,
+            MaxNLocator,
+            NullFormatter,
+            NullLocator,
+        )
 
         axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
         if self.gap:
             places, texts = signed_ticks(low, high, self.gap)
         elif self.scale == "log":
-            places, texts = log_ticks(low, high)
+            factor = 10.0 ** self.power(low, high)
+            places, texts = log_ticks(low / factor, high / factor)
+            places = [factor * x for x in places]
             decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-            if len(decades) < 8:
+            if labelled and len(decades) < 8:
                 axis.set_minor_locator(FixedLocator([m * 10.0**k for k in decades for m in range(2, 10)]))
         else:
             axis.set_major_locator(MaxNLocator(4, prune="lower"))
             factor = 10.0 ** self.power(low, high)
-            numbers = FuncFormatter(lambda x, _: f"{round(x / factor, 9):g}")
+            numbers = FuncFormatter(partial(_over, factor))
             axis.set_major_formatter(numbers if labelled else NullFormatter())
             return
         axis.set_major_locator(FixedLocator(places))
         axis.set_major_formatter(FixedFormatter(texts) if labelled else NullFormatter())
+
+
+def _over(factor: float, x: float, _: int) -> str:
+    """Write a number of a linear axis without its power of ten."""
+    return f"{round(x / factor, 9):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def axis_for(chain: Chain, name: str) -> Axis:

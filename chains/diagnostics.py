@@ -19,9 +19,9 @@ from globalfit.errors import GlobalfitError
 from globalfit.models.regions import regions_by_name
 from globalfit.priors import shapes
 from globalfit.regions import Partition, decode_regions
+from globalfit.sampling.autocorrelation import autocorrelation_times
 from globalfit.sampling.census import COUNTED, Census, Mode, cluster, count_modes
-from globalfit.sampling.run import LOG_POSTERIOR
-from globalfit.sampling.stopping import BULK, Verdict, assess, burn_in, by_ensemble
+from globalfit.sampling.stopping import BULK, LOG_POSTERIOR, WALKERS, Verdict, assess, burn_in, by_ensemble
 
 if TYPE_CHECKING:
     from globalfit.chains.chain import Chain
@@ -112,6 +112,17 @@ def histories(chain: Chain) -> Histories:
 def burn_in_of(chain: Chain) -> int:
     """Return the steps to leave out at a chain's start, without judging it."""
     return _burn_in(chain, histories(chain))
+
+
+def worst_ess(chain: Chain) -> float:
+    """Return the fewest effective samples of a parameter or the ln posterior, by tau of some walkers of all.
+
+    For those who cannot wait for the verdict, which asks the slowest ensemble.
+    """
+    found = histories(chain)
+    some = slice(None, None, max(1, found.samples.shape[1] // (4 * WALKERS)))
+    tau = float(np.max(autocorrelation_times(found.samples[-(-chain.discard // found.lag) :, some])))
+    return (chain.steps - chain.discard) * chain.walkers / (found.lag * tau)
 
 
 def _burn_in(chain: Chain, found: Histories) -> int:

@@ -198,28 +198,64 @@ def test_leave_one_out_of_connected_measurements_is_the_closed_form(plane_fit, k
     assert moved["d"]["x"] == 0.0
 
 
+def plane_log_likelihood(names):
+    """Mean and variance of ln L over the posterior of some of the measurements, in closed form."""
+    mean, covariance, _ = plane(names)
+    rows = np.array([MEASURED[name][0] for name in names])
+    values = np.array([MEASURED[name][1] for name in names])
+    errors = np.array([MEASURED[name][2] for name in names])
+    curvature = (rows.T / errors**2) @ rows
+    slope = (rows.T / errors**2) @ (values - rows @ mean)
+    at_mean = -0.5 * np.sum(((rows @ mean - values) / errors) ** 2)
+    at_mean -= np.sum(np.log(errors * math.sqrt(2.0 * math.pi)))
+    spread = curvature @ covariance
+    return at_mean - 0.5 * np.trace(spread), 0.5 * np.trace(spread @ spread) + slope @ covariance @ slope
+
+
 def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit):
-    """ln S of linear Gaussian data, from the components alone, is that of the whole in closed form."""
+    """ln S, d, p and ln R of linear Gaussian data, from the components alone, are those of the whole."""
     fit, _ = plane_fit
-    found = {each.one: each for each in tensions(fit, particles=1000)}
-
-    def mean_log_likelihood(names):
-        mean, covariance, _ = plane(names)
-        total = 0.0
-        for weights, value, error in (MEASURED[name] for name in names):
-            row = np.array(weights)
-            square = (row @ mean - value) ** 2 + row @ covariance @ row
-            total += -0.5 * square / error**2 - math.log(error * math.sqrt(2.0 * math.pi))
-        return total
-
+    found = {each.one: each for each in tensions(fit, particles=3000)}
     for name, each in found.items():
         rest = [other for other in MEASURED if other != name]
-        log_s = mean_log_likelihood(list(MEASURED)) - mean_log_likelihood([name]) - mean_log_likelihood(rest)
-        assert each.log_suspiciousness == pytest.approx(log_s, abs=0.15), name
+        sides = [plane_log_likelihood(names) for names in (list(MEASURED), [name], rest)]
+        log_s = sides[0][0] - sides[1][0] - sides[2][0]
+        d = 2.0 * (sides[1][1] + sides[2][1] - sides[0][1])
+        assert each.log_suspiciousness == pytest.approx(log_s, abs=0.08), name
+        assert each.dimensions == pytest.approx(d, abs=0.2), name
         log_r = plane(MEASURED)[2] - plane([name])[2] - plane(rest)[2]
-        assert each.log_r == pytest.approx(log_r, abs=0.4), name
-    assert found["d"].dimensions == pytest.approx(1.0, abs=0.4)
-    assert found["d"].sigma == pytest.approx(1.5 / math.hypot(0.5, 0.6), abs=0.4)
+        assert each.log_r == pytest.approx(log_r, abs=0.15), name
+        if d > 0.8:
+            assert each.p == pytest.approx(chi2.sf(d - 2.0 * log_s, d), abs=0.04), name
+    assert found["d"].sigma == pytest.approx(1.5 / math.hypot(0.5, 0.6), abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["c", "e"])
+def test_information_of_a_new_measurement_is_the_closed_form(plane_fit, name):
+    """The Kullback-Leibler divergence of two Gaussians in three dimensions, and ln p(new | old)."""
+    fit, _ = plane_fit
+    old = [other for other in MEASURED if other != name]
+    mean, covariance, log_z = plane(old)
+    values = np.random.default_rng(9).multivariate_normal(mean, covariance, 20_000)
+    draws = Draws(dict(zip("xyz", values.T, strict=True)), {})
+    likelihood = fit.posterior.likelihoods[name]
+    point = fit.posterior.point(dict(draws.values))
+    found = reweight(draws, likelihood.log_likelihood(likelihood.predict(point)), name)
+    after, narrower, log_z_all = plane(MEASURED)
+    inverse, moved = np.linalg.inv(covariance), after - mean
+    information = 0.5 * (
+        np.trace(inverse @ narrower) + moved @ inverse @ moved - 3.0
+        + np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(narrower)[1]
+    )  # fmt: skip
+    assert information > (0.005 if name == "c" else 0.8)
+    assert found.reliable
+    assert found.information == pytest.approx(information, abs=0.003 + 0.03 * information)
+    assert found.log_predictive == pytest.approx(log_z_all - log_z, abs=0.02)
+    for i, parameter in enumerate("xyz"):
+        low, median, high = found.after[parameter]
+        error = math.sqrt(narrower[i, i])
+        assert median == pytest.approx(after[i], abs=0.06 * error)
+        assert 0.5 * (high - low) == pytest.approx(error, rel=0.06)
 
 
 def test_suspiciousness_of_gaussians_with_a_known_tension():

@@ -14,7 +14,6 @@ from globalfit.chains.diagnostics import log_evidence
 from globalfit.errors import ChainError
 from globalfit.fit import Fit
 from globalfit.posterior import Posterior
-from globalfit.sampling.tempered import tempered_population
 
 INTERVAL = np.array([0.15865525, 0.5, 0.84134475])  # median and central 68 %
 
@@ -81,6 +80,10 @@ def of_fit(fit: Fit, kept: Collection[str], seed: int, particles: int = 8000) ->
     The parameters and constraints stay those of the fit; a parameter that only a left-out likelihood reads
     comes out as its prior.
     """
+    from globalfit.sampling.tempered import (
+        tempered_population,  # loads emcee, which readers of chains need not
+    )
+
     whole = fit.posterior
     posterior = Posterior(
         whole.space, whole.model, [whole.likelihoods[name] for name in kept], whole.constraints

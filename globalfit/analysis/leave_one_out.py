@@ -13,6 +13,7 @@ from globalfit.analysis.parts import Names, Part, Show, full_evidences, parts, s
 from globalfit.arrays import strict
 from globalfit.fit import Fit
 
+MOST = 100_000  # draws of a chain: the medians of 20 000 were seen off by 0.026 of half a 68 % interval
 REWEIGHTED, SAMPLED, WANTED = "reweighted", "sampled anew", "to be sampled anew"
 
 

@@ -37,13 +37,14 @@ def leave_one_out(
     experiment, the parameters that it is connected with; the route is named.
     """
     from globalfit.analysis.draws import of_chain
+    from globalfit.analysis.leave_one_out import MOST
     from globalfit.analysis.leave_one_out import leave_one_out as leave
     from globalfit.analysis.rebuilt import fit_of
     from globalfit.analysis.show import print_without
     from globalfit.chains.chain import Chain
 
     chain = Chain.open(file)
-    draws = of_chain(chain)
+    draws = of_chain(chain, MOST)
     _warn(chain)
     with bars() as show:
         found = leave(

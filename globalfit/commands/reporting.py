@@ -35,10 +35,15 @@ def report(
     from globalfit.chains.chain import Chain
     from globalfit.report.page import check_outputs, write
     from globalfit.report.page import report as report_
+    from globalfit.report.second import second_process
 
     check_outputs(file, output, pdf, overwrite=overwrite)
-    with Chain.open(file, names=words(names)) as chain:
-        found = report_(chain, discard=discard, samples=samples if predict else 0, fit=fit)
+    with (
+        second_process(file, figures=pdf is not None) as second,
+        Chain.open(file, names=words(names)) as chain,
+    ):
+        evaluated = samples if predict else 0
+        found = report_(chain, discard=discard, samples=evaluated, fit=fit, second=second)
         if not found.summary.converged:
             say(f"NOT CONVERGED: {found.summary.reasons[0]}")
         if found.predictive is None and predict:

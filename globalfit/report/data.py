@@ -31,6 +31,8 @@ class Datum:
         "linear", "log", or "count": a Poisson count, `plus` being expected beside the observable.
     plus : str
         For a count, the observable that is its background.
+    number : int
+        1, or 2 for a second measurement of the same observable.
     """
 
     likelihood: str
@@ -40,11 +42,13 @@ class Datum:
     error_high: float
     scale: str = "linear"
     plus: str = ""
+    number: int = 1
 
     @property
     def title(self) -> str:
         """What is compared with the value."""
-        return f"{self.observable} + {self.plus}" if self.plus else self.observable
+        name = self.observable if self.number == 1 else f"{self.observable} ({self.number})"
+        return f"{name} + {self.plus}" if self.plus else name
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -112,7 +116,8 @@ def _measured(likelihood: Any, prediction: Prediction) -> Iterator[Datum]:
         for i, observable in enumerate(table.observables):
             if observable in prediction:
                 errors = float(table.error_low[i]), float(table.error_high[i])
-                yield Datum(name, observable, float(table.value[i]), *errors)
+                number = 1 + list(table.observables[:i]).count(observable)
+                yield Datum(name, observable, float(table.value[i]), *errors, number=number)
     for observable in prediction:
         if f"error_{observable}" in prediction and hasattr(likelihood, "error_observed"):
             error = float(likelihood.error_observed)

@@ -13,6 +13,7 @@ from globalfit.show import number
 
 Node: TypeAlias = ElementTree.Element
 WRITTEN = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?( %)?")  # a number as text, in a form of its own
+LONG = 50  # characters of a cell that is wide rather than high
 Content: TypeAlias = "Node | str | float | None"
 
 
@@ -57,11 +58,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Content]], caption: str) 
 
     The first cell of a row is its heading; numbers are aligned and sorted as such.
     """
-    titles = element("tr", *(element("th", each, scope="col") for each in head))
     body = element("tbody")
     for row in rows:
         first, *rest = row
         body.append(element("tr", element("th", first, scope="row"), *(_cell(each) for each in rest)))
+    titles = element("tr")
+    for i, each in enumerate(head):
+        kinds = {row[i].get("class") for row in body if row[i].text not in ("", "-", None)}
+        titles.append(
+            element("th", each, scope="col", **({"class_": "number"} if kinds == {"number"} else {}))
+        )
     made = element("table", element("caption", caption), element("thead", titles), body, class_="sortable")
     return element("div", made, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
@@ -74,6 +80,10 @@ def _cell(content: Content) -> Node:
         return element("td", content, class_="number", data_value=content.removesuffix(" %"))
     if isinstance(content, str) and " .. " in content:
         return element("td", content, class_="range")
+    if isinstance(content, str) and len(content) > LONG:
+        return element("td", content, class_="prose")
+    if content == "-":
+        return element("td", content, class_="none")
     return element("td", content)
 
 

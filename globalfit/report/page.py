@@ -19,23 +19,18 @@ from globalfit.chains.export.writing import refuse, replacing
 from globalfit.chains.summary import Summary, summarise
 from globalfit.errors import ChainError, GlobalfitError
 from globalfit.fit import Fit
-from globalfit.report import sections
-from globalfit.report.figures import (
-    STYLE,
-    Drawing,
-    corner_plot,
-    images,
-    marginals,
-    observables,
-    pulls,
-    spectrum,
-)
+from globalfit.report import citations, origin, sections
+from globalfit.report.corner_figure import corner_figure, corner_shown
+from globalfit.report.drawing import STYLE, Drawing, Drawn, images
+from globalfit.report.figures import observables, pulls, spectrum
+from globalfit.report.marginals import marginals, marginals_figure
 from globalfit.report.markup import Node, add, data_uri, element, listing, render, section
 from globalfit.report.predictive import SAMPLES, Predictive, predict
+from globalfit.report.second import Second
 from globalfit.stored import stored_fit
 
 AGREE = 1e-6  # ln L found again
-Figured: TypeAlias = "tuple[Drawing, tuple[bytes, str]] | str"
+Figured: TypeAlias = "Drawn | str"
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,8 @@ class Report:
         What the fit explains; None if no plug-in was to be loaded.
     fit : Fit or None
         The fit of the chain, if it could be put together again.
+    second : Second or None
+        Another process, which has begun the corner plot.
     """
 
     chain: Chain
@@ -65,6 +62,7 @@ class Report:
     missing: str = ""
     ledger: Ledger | None = None
     fit: Fit | None = None
+    second: Second | None = None
 
 
 def report(
@@ -73,6 +71,7 @@ def report(
     discard: int | None = None,
     samples: int = SAMPLES,
     fit: Path | None = None,
+    second: Second | None = None,
 ) -> Report:
     """Gather what is to be shown of a chain.
 
@@ -87,11 +86,20 @@ def report(
         plug-in is loaded.
     fit : Path, optional
         The fit file; needed where a likelihood is a loose file, which a chain never causes to be run.
+    second : Second, optional
+        Another process, which draws figures meanwhile.
     """
+    if second is not None:
+        try:
+            first = chain.discard if discard is None else chain.first(discard)
+            second.begin_corner(corner_shown(chain, first, judged=False))
+        except ChainError:  # said where it is drawn here
+            second = None
     summary = summarise(chain, discard=discard)
     found = tuple(violations(chain))
     if samples < 1:
-        return Report(chain, summary, found, missing="no sample was evaluated again; leave out --no-predict")
+        missing = "no sample was evaluated again; leave out --no-predict"
+        return Report(chain, summary, found, missing=missing, second=second)
     whole, predictive, said, missing = None, None, None, ""
     try:
         whole = stored_fit(chain, fit)
@@ -99,24 +107,35 @@ def report(
         said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
         missing = "; ".join(str(error).splitlines())
-    return Report(chain, summary, found, predictive, missing, said, whole)
+    return Report(chain, summary, found, predictive, missing, said, whole, second)
 
 
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
-    makers: list[Callable[[], Drawing | None]] = [
-        partial(corner_plot, chain, discard),
-        partial(marginals, chain, discard, converged=converged, fit=found.fit),
-    ]
-    if (predictive := found.predictive) is not None:
-        for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
-            curves = [each for each in predictive.spectra if each.likelihood == name]
-            makers.append(partial(spectrum, predictive, curves, converged=converged))
-        if predictive.pulls:
-            makers.append(partial(pulls, predictive))
-        makers.append(partial(observables, predictive, converged=converged))
-    return images(*makers)
+    corner: Callable[[], Drawing | Drawn]
+    corner, makers = lambda: corner_figure(corner_shown(chain, discard)), list(_predicted(found))
+    if (second := found.second) is not None:
+        corner, makers = second.end_corner(converged), [second.draw(maker) for maker in makers]
+    rows, label = marginals(chain, discard, converged=converged, fit=found.fit)
+    each = partial(marginals_figure, rows, label, converged=converged)
+    drawn = list(images(each)) if second is None or second.busy else list(images(second.draw(each)))
+    yield from images(corner)
+    yield from drawn
+    yield from images(*makers)
+
+
+def _predicted(found: Report) -> Iterator[Callable[[], Drawing | Drawn | None]]:
+    """Yield what draws the figures of the predictions, in any process."""
+    if (predictive := found.predictive) is None:
+        return
+    converged = found.summary.converged
+    for name in dict.fromkeys(each.likelihood for each in predictive.spectra):
+        curves = [each for each in predictive.spectra if each.likelihood == name]
+        yield partial(spectrum, predictive, curves, converged=converged)
+    if predictive.pulls:
+        yield partial(pulls, predictive)
+    yield partial(observables, predictive, converged=converged)
 
 
 def page(found: Report, figures: Sequence[Figured]) -> str:
@@ -139,14 +158,14 @@ def page(found: Report, figures: Sequence[Figured]) -> str:
     known = summary.model.startswith("t3r-") and any(row["name"] == "vev" for row in chain.parameters)
     parts = [
         sections.limits(found.violations, known),
-        sections.fitted(chain, summary),
+        citations.fitted(chain, summary),
         sections.quantities(summary),
         *early,
         sections.accounts(found.ledger),
         sections.experiments(summary, found.predictive),
         _predictions(found, late),
         sections.modes(summary),
-        sections.origin(chain, summary),
+        origin.origin(chain, summary),
     ]
     if failed:
         parts.insert(-1, section("failed", "Not drawn", listing(failed, class_="missing")))
@@ -199,7 +218,7 @@ def write_pdf(title: str, figures: Sequence[Figured], output: Path) -> None:
         about = {"Title": title, "Creator": f"globalfit {__version__}"}
         with PdfPages(temporary, metadata=about) as pages:
             for each in figures:
-                if not isinstance(each, str):
+                if not isinstance(each, str) and each[0].figure is not None:
                     pages.savefig(each[0].figure)
 
 

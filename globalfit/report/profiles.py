@@ -7,18 +7,18 @@ not wait for a sample in which the others are at theirs as well. What this gives
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from globalfit.analysis.parts import Part, parts
 from globalfit.arrays import Array
 from globalfit.chains.chain import Chain
 from globalfit.fit import Fit
 from globalfit.inference.target import Target
 from globalfit.posterior import Posterior
+from globalfit.sampling.blocks import Component, blocks
 
 ROUNDS = 60  # of improvement; more change little
 PASSES = 3  # in which the rounds come; between them what was found for one parameter serves the others
@@ -56,8 +56,9 @@ def profiles(
     posterior, rng = fit.posterior, np.random.default_rng([seed, 17])
     best, found = chain.best(), {}
     middle = np.array([best[name] for name in posterior.space.names])
-    for part in parts(posterior):
-        kept = [posterior.likelihoods[name] for name in part.likelihoods]
+    likelihoods = list(posterior.likelihoods.values())
+    for part in blocks(posterior).components:
+        kept = [likelihoods[i] for i in part.likelihoods]
         target = Target(Posterior(posterior.space, posterior.model, kept, posterior.constraints))
         found.update(_of_part(chain, part, target, where, count, discard, middle, rounds, rng))
     return found
@@ -65,7 +66,7 @@ def profiles(
 
 def _of_part(
     chain: Chain,
-    part: Part,
+    part: Component,
     target: Target,
     where: Where,
     count: int,
@@ -74,40 +75,40 @@ def _of_part(
     rounds: int,
     rng: np.random.Generator,
 ) -> dict[str, Array]:
-    names = list(target.posterior.space.names)
-    columns = np.array([names.index(name) for name in part.parameters])
-    values = np.column_stack(
-        [chain.get(name, discard=discard, thin=chain.stride) for name in part.parameters]
-    )
+    columns = np.array(part.parameters)
+    names = [target.posterior.space.names[i] for i in columns]
+    values = np.column_stack([chain.get(name, discard=discard, thin=chain.stride) for name in names])
     total = np.zeros(len(values))
-    for name in part.likelihoods:
+    for name in target.posterior.likelihoods:
         total += chain.get(f"ll_{name}", discard=discard, thin=chain.stride)
-    rows, own, places = _highest(part, values, total, where)
+    rows, own, places = _highest(names, values, total, where)
     start = np.tile(middle, (len(rows), 1))
     start[:, columns] = values[rows]
     y = target.place(start)
     value = target(y)
     for _ in range(PASSES):
         _improve(target, y, value, columns[own], columns, rounds // PASSES, rng)
-        rows, own, places = _highest(part, target.physical(y)[:, columns], value, where)
+        rows, own, places = _highest(names, target.physical(y)[:, columns], value, where)
         y, value = y[rows], value[rows]
     found, top = {}, float(value.max())
-    for k, name in enumerate(part.parameters):
+    for k, name in enumerate(names):
         found[name] = np.full(count, -np.inf)
         found[name][places[own == k]] = value[own == k] - top
     return found
 
 
-def _highest(part: Part, values: Array, total: Array, where: Where) -> tuple[Index, Index, Index]:
+def _highest(names: Sequence[str], values: Array, total: Array, where: Where) -> tuple[Index, Index, Index]:
     """Return the highest of some points in each bin of each parameter: row, parameter, bin."""
     rows, own, places = [], [], []
-    for k, name in enumerate(part.parameters):
+    order = np.argsort(total)
+    for k, name in enumerate(names):
         bins = where[name](values[:, k])
-        order = np.lexsort((total, bins))  # by bin, the highest last
-        last = order[np.flatnonzero(np.append(np.diff(bins[order]) != 0, True))]
-        rows.append(last)
-        own.append(np.full(len(last), k))
-        places.append(bins[last])
+        last = np.full(bins.max() + 1, -1)
+        last[bins[order]] = order  # the highest of a bin is written last
+        filled = np.flatnonzero(last >= 0)
+        rows.append(last[filled])
+        own.append(np.full(len(filled), k))
+        places.append(filled)
     return np.concatenate(rows), np.concatenate(own), np.concatenate(places)
 
 

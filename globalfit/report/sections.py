@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from globalfit.analysis.ledger import Ledger
 from globalfit.analysis.pushback import Violation
 from globalfit.analysis.tabular import blocks
-from globalfit.chains.chain import Chain
-from globalfit.chains.cite import bibtex, references, uncited
 from globalfit.chains.summary import Row, Summary
-from globalfit.report.markup import Content, Node, add, data_uri, element, listing, section, table
+from globalfit.report.markup import Content, Node, add, element, listing, section, table
 from globalfit.report.predictive import Predictive
 from globalfit.show import spread_digits
 
 ELSEWHERE = ("answer", "limits broken")  # parts of the ledger that the page shows already
-FIELD = {key: re.compile(rf'\b{key} = "\{{?(.*?)\}}?"[,}}]') for key in ("title", "eprint", "doi", "author")}
 
 
 def verdict(summary: Summary) -> Node:
@@ -51,67 +44,30 @@ def limits(found: Sequence[Violation], checked: bool) -> Node:
         )
         return section("limits", "Limits outside the fit", element("p", said))
     rows = [
-        (each.title, each.predicted, each.limit, f"{each.factor:.3g} times", each.citation) for each in found
+        (arrows(each.title), *(f"{x:.3g}" for x in (each.predicted, each.limit, each.factor)), each.citation)
+        for each in found
     ]
-    head = ("limit", "best sample", "limit (90 %)", "too large by", "citation")
+    head = ("limit", "best sample", "limit (90 %)", "times too large", "citation")
     worst = max(found, key=lambda each: each.factor)
     said = (
         f"The best sample violates {len(found)} limit{'s' if len(found) > 1 else ''} that "
         f"{'are' if len(found) > 1 else 'is'} not in the fit: {found[0].title}, by a factor of "
         f"{found[0].factor:.3g}" + ("." if worst is found[0] else f"; {worst.title} by {worst.factor:.3g}.")
     )
-    banner = element("div", element("p", element("strong", said)), class_="banner", role="alert")
+    banner = element("div", element("p", element("strong", arrows(said))), class_="banner", role="alert")
     return section(
         "limits", "Violated limits", banner, table(head, rows, "Limits violated by the best sample")
     )
 
 
-def fitted(chain: Chain, summary: Summary) -> Node:
-    """Return model, data and what to cite."""
-    model = chain.resolved.get("model", {})
-    options = ", ".join(
-        f"{key} = {value}" for key, value in model.items() if key != "name" and value is not None
-    )
-    said = element("p", element("strong", summary.model or "unknown model"), f" {options}")
-    add(said, f"; data as of {summary.as_of}." if summary.as_of else ".")
-    made = section("fit", "Fit, data and citations", said)
-    if summary.likelihoods:
-        rows = [(each["name"], each["measurement"], each["reference"]) for each in summary.likelihoods]
-        add(made, table(("likelihood", "measurement", "reference"), rows, "Data"))
-    for said_ in getattr(summary, "unconfirmed", ()):
-        add(made, element("p", f"Unconfirmed input of {said_}.", class_="note"))
-    items = []
-    for each in references(chain):
-        field = {
-            key: found.group(1) if (found := form.search(each.bibtex)) else "" for key, form in FIELD.items()
-        }
-        title = re.sub(r"[{}]", "", field["title"])
-        uses = f" – {', '.join(each.used_for)}"
-        items.append(element("span", f"{title}. " if title else "", _links(each.key, field), uses))
-    if items:
-        add(made, element("h3", "Cite"), listing(items))
-        link = data_uri(bibtex(chain).encode("utf-8", "replace"), "application/x-bibtex;charset=utf-8")
-        download = element("a", "BibTeX of these", href=link, download="references.bib", id="bibtex")
-        add(made, element("p", download))
-    for name in uncited(chain):
-        add(
-            made,
-            element("p", f"The reference of {name} has no arXiv number: cite it by hand.", class_="note"),
-        )
-    return made
+def arrows(text: str) -> str:
+    """Return a text with arrows for those of a keyboard."""
+    return text.replace(" -> ", " → ")
 
 
-def _links(key: str, field: Mapping[str, str]) -> Node:
-    made = element("span")
-    if not key.startswith("arXiv:"):
-        address = f"https://inspirehep.net/literature?q={quote('texkey:' + key, safe='')}"
-        add(made, element("a", key, href=address, rel="noreferrer"), " ")
-    if field["eprint"]:
-        address = f"https://arxiv.org/abs/{quote(field['eprint'])}"
-        add(made, element("a", f"arXiv:{field['eprint']}", href=address, rel="noreferrer"), " ")
-    if field["doi"]:
-        add(made, element("a", "doi", href=f"https://doi.org/{quote(field['doi'])}", rel="noreferrer"))
-    return made
+def _lines(text: str) -> Node:
+    """Return the items of an enumeration, one a line."""
+    return element("span", *(element("span", each) for each in arrows(text).split(", ")), class_="lines")
 
 
 def quantities(summary: Summary) -> Node:
@@ -163,16 +119,21 @@ def accounts(found: Ledger | None) -> Node:
     if found is None:
         add(made, element("p", "Not shown: no plug-in was loaded.", class_="missing"))
         return made
-    add(made, element("p", element("strong", "At the best sample: "), f"{found.answer}."))
+    add(made, element("p", element("strong", "At the best sample: "), arrows(f"{found.answer}.")))
     for block in blocks(found):
         if block.title in ELSEWHERE or (block.title == "parameters" and not found.converged):
             continue
         if block.columns:
             if block.rows:
                 caption = block.title[:1].upper() + block.title[1:]
-                add(made, table(block.columns, block.rows, caption))
+                long = [block.columns.index(name) for name in ("pulls", "by") if name in block.columns]
+                rows = [
+                    [_lines(cell) if i in long and cell else cell for i, cell in enumerate(row)]
+                    for row in block.rows
+                ]
+                add(made, table(block.columns, rows, caption))
         else:
-            text = "; ".join(row[0] for row in block.rows)
+            text = arrows("; ".join(row[0] for row in block.rows))
             add(made, element("p", element("strong", f"{block.title[:1].upper()}{block.title[1:]}: "), text))
     return made
 
@@ -212,7 +173,11 @@ def experiments(summary: Summary, found: Predictive | None) -> Node:
 
 
 def _fixed(value: float | None) -> Content:
-    return "-" if value is None else round(float(value), 3)
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _pull(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.2f}"
 
 
 def predicted(found: Predictive, *, converged: bool) -> list[Node]:
@@ -220,7 +185,7 @@ def predicted(found: Predictive, *, converged: bool) -> list[Node]:
     made = []
     if found.pulls:
         rows = [
-            (each.observable, each.likelihood, round(each.value, 2), _fixed(each.null))
+            (each.observable, each.likelihood, *(_pull(x) for x in (each.value, each.null)))
             for each in found.pulls
         ]
         caption = "Pulls: (prediction − measurement) / error, theory errors included"
@@ -278,51 +243,3 @@ def modes(summary: Summary) -> Node | None:
         text = ", ".join(f"{value:.2f}" for value in evidence)
         add(made, element("p", f"ln Z of the tempered starts: {text}"))
     return made if len(made) > 1 else None
-
-
-def origin(chain: Chain, summary: Summary) -> Node:
-    """Return the command, the fit file, warnings and environment."""
-    made = section("origin", "How it was made")
-    if chain.config:
-        said = f"Save the fit file below as {chain.path.stem}.toml; then"
-        add(made, element("p", said), element("pre", element("code", command(chain)), id="command"))
-        text = element("pre", element("code", chain.config), id="fit-file", tabindex="0")
-        add(made, element("h3", "Fit file"), text)
-    else:
-        add(made, element("p", "The file does not say what was fitted.", class_="missing"))
-    if summary.warnings:
-        add(made, element("h3", "Warnings"), listing(summary.warnings))
-    rows: list[tuple[str, str]] = [(name, str(value)) for name, value in chain.environment.items()]
-    rows += [
-        (key, str(chain.attributes[key])) for key in ("created", "fingerprint") if key in chain.attributes
-    ]
-    rows.append(("seed", str(chain.run.get("seed"))))
-    for part in chain.run.get("segments", ()):
-        rows.append((f"to step {part.get('stop')}", f"{part.get('reason')}, {part.get('ended')}"))
-    add(made, element("h3", "Environment"), table(("", "made with"), rows, "Versions, seed and runs"))
-    return made
-
-
-def command(chain: Chain) -> str:
-    """Return the command that samples the chain again from its fit file."""
-    words = [
-        "globalfit",
-        "run",
-        f"{chain.path.stem}.toml",
-        "-o",
-        chain.path.name,
-        "--steps",
-        str(chain.steps),
-    ]
-    if as_of := str(chain.attributes.get("as_of") or ""):
-        words += ["--as-of", as_of]
-    if len(chain.ensembles) > 1:
-        words += ["--ensembles", str(len(chain.ensembles))]
-    try:
-        given = tomllib.loads(chain.config).get("likelihoods", {})
-    except tomllib.TOMLDecodeError:
-        given = {}
-    for row in chain.likelihoods:
-        if row["name"] not in given:
-            words += ["--likelihood", row["name"]]
-    return shlex.join(words)

@@ -19,6 +19,7 @@ from globalfit.sampling.autocorrelation import (
 from globalfit.sampling.census import SPREAD, Census
 from globalfit.sampling.ranks import bulk_ess, rank_normalise, split_rhat, tail_ess
 
+LOG_POSTERIOR = "ln posterior"  # judged together with the parameters, the last of them
 ENSEMBLES = 4  # independent ensembles, each from its own start, without which nothing is CONVERGED
 LENGTH = 50  # a chain must be this many autocorrelation times long: emcee's rule
 SETTLED = 0.01  # by which tau may have changed since the last check, its own error aside

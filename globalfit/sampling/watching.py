@@ -13,7 +13,7 @@ import numpy as np
 from globalfit.arrays import Array
 from globalfit.sampling.population import Population
 from globalfit.sampling.state import Block, State
-from globalfit.sampling.stopping import LENGTH, Verdict, assess
+from globalfit.sampling.stopping import LENGTH, LOG_POSTERIOR, Verdict, assess
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
@@ -22,7 +22,6 @@ CHUNK = 64  # checks come after whole chunks of steps
 FIRST_CHECK = 4 * CHUNK  # steps after which a chain is assessed for the first time
 GROWTH = 1.1  # and again each time it has grown by this factor
 WATCHED = 256  # walkers used for the estimates shown while a run goes on
-LOG_POSTERIOR = "ln posterior"  # judged together with the parameters
 
 
 class Store(Protocol):

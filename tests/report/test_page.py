@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,9 @@ from typer.testing import CliRunner
 
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
+from globalfit.report import second
+from globalfit.report.drawing import images
+from globalfit.report.figures import pulls
 from globalfit.report.markup import element, render, table
 from globalfit.report.page import drawings, page, report
 from globalfit.sampling import stopping
@@ -131,6 +135,27 @@ def test_page_of_a_beam_fit(beam_page):
     assert "(portal" not in read.words
 
 
+def test_a_second_process_draws_the_same(beam, monkeypatch):
+    monkeypatch.setattr(second, "LARGE", 0)
+    monkeypatch.setattr(second.os, "cpu_count", lambda: 2)
+    with second.second_process(beam, figures=True) as other, Chain.open(beam) as chain:
+        assert other is not None
+        found = report(chain, samples=20, second=other)
+        there = list(drawings(found))
+    assert all(image[1].startswith("image/") for _, image in there)
+    keys = ["corner", "marginals", "spectrum-miniboone", "pulls-figure", "observables-figure"]
+    assert [drawing.key for drawing, _ in there] == keys
+    assert [text.get_text() for text in there[0][0].figure.texts] == ["NOT CONVERGED"]
+    (here,) = images(partial(pulls, found.predictive))
+    assert there[3][1] == here[1]
+
+
+def test_no_second_process_for_a_small_chain(muon, tmp_path):
+    for path in (muon, tmp_path / "missing.h5"):
+        with second.second_process(path) as other:
+            assert other is None
+
+
 def test_not_converged_gives_no_interval(beam_page, muon_page):
     for text in (beam_page, muon_page):
         words = Page(text).words.partition("Versions, seed and runs")[0]
@@ -143,7 +168,7 @@ def test_not_converged_gives_no_interval(beam_page, muon_page):
 def test_violated_limits_come_with_factor_and_citation(muon_page):
     read = check(muon_page)
     assert any(each.get("role") == "alert" for each in read.all("div"))
-    assert re.search(r"violates \d limits? that (is|are) not in the fit: K\+ -> pi\+", read.words)
+    assert re.search(r"violates \d limits? that (is|are) not in the fit: K\+ → pi\+", read.words)
     assert "NA62" in read.words
 
 
