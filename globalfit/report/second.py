@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from globalfit.chains.clouds import Clouds
 from globalfit.report.corner_figure import corner_figure, stamped
 from globalfit.report.drawing import Drawing, Drawn
+from globalfit.sampling.engines.worker import follow_parent
 
 LARGE = 10 << 20  # bytes of a chain from which on a process is worth its start
 
@@ -76,13 +78,8 @@ def _prepare() -> None:
     """Import what is needed, without ArviZ: corner reads its formats if it is there, for two seconds."""
     missing: Any = None
     sys.modules.setdefault("arviz", missing)
-    import corner
-    from matplotlib import pyplot
-
-    from globalfit.sampling.engines.worker import follow_parent
-
-    assert corner.corner
-    assert pyplot.subplots
+    for name in ("corner", "matplotlib.pyplot"):
+        importlib.import_module(name)
     follow_parent()
 
 

@@ -17,14 +17,8 @@ from globalfit.sampling.engines.work import Outcome, Spec, Task
 from globalfit.sampling.signals import interruptible
 from globalfit.sampling.silence import Silence
 from globalfit.sampling.state import State
-from globalfit.sampling.watching import (
-    FIRST_CHECK,
-    LOG_POSTERIOR,
-    Progress,
-    Store,
-    Watch,
-    check_at,
-)
+from globalfit.sampling.stopping import LOG_POSTERIOR
+from globalfit.sampling.watching import FIRST_CHECK, Progress, Store, Watch, check_at
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
