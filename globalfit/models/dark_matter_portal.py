@@ -204,7 +204,7 @@ class DarkSignal:
         rate *= np.where(virtual, at.g_eta[:, None] ** 2 / (16.0 * pi**2 * m_2**3), 0.0)
 
         def width(gamma: Array) -> Array:
-            return np.einsum("ij,ij->i", rate, gamma)
+            return np.asarray(np.einsum("ij,ij->i", rate, gamma))
 
         e_vector, e_axial = at.g_e_vector[:, None], at.g_e_axial[:, None]
         electrons = width(decays.vector_to_dirac_pair(q, M_E, e_vector, e_axial))
