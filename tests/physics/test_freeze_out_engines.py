@@ -94,6 +94,14 @@ def test_long_first_cells(near_resonance):
     assert difference.max() < 2e-5
 
 
+def test_kernels_have_no_subnormal_numbers():
+    """They take the processor many times as long, and change nothing."""
+    for early in (False, True):
+        found = windows(early=early)
+        for each in (*found.windows, found.coarse):
+            assert all(np.abs(kernel).min() >= np.finfo(float).tiny for kernel in each.kernels)
+
+
 def spectrum_levels(dark, channel, grid):
     """Return which rows of a channel need more than the first level, poles included."""
     m = dark.m_eta[channel.points]

@@ -44,7 +44,7 @@ def compare(reference: Reference, setup: DarkMatter, points: Array, names: tuple
             expected, at = charges @ parts, f"{name} at {point}"
             assert ours[name][i].sum() == pytest.approx(expected.sum(), rel=0.01), at
             edge = abs(point[1] / (point[3] - point[2]) - 1.0) < 0.02  # the pair all but on shell
-            most = (0.05 if edge else 0.02) * expected.max()
+            most = (0.05 if edge else 0.025) * expected.max()  # docs/physics/beam-dark-matter.md
             assert np.abs(ours[name][i] - expected).max() <= most, at
 
 
