@@ -113,10 +113,11 @@ def report(
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
-    corner: Callable[[], Drawing | Drawn]
-    corner, makers = lambda: corner_figure(corner_shown(chain, discard)), list(_predicted(found))
+    here, predicted = lambda: corner_figure(corner_shown(chain, discard)), list(_predicted(found))
+    corner: Callable[[], Drawing | Drawn | None] = here
+    makers: list[Callable[[], Drawing | Drawn | None]] = [*predicted]
     if (second := found.second) is not None:
-        corner, makers = second.end_corner(converged), [second.draw(maker) for maker in makers]
+        corner, makers = second.end_corner(converged, here), [second.draw(maker) for maker in predicted]
     rows, label = marginals(chain, discard, converged=converged, fit=found.fit)
     each = partial(marginals_figure, rows, label, converged=converged)
     drawn = list(images(each)) if second is None or second.busy else list(images(second.draw(each)))
@@ -125,7 +126,7 @@ def drawings(found: Report) -> Iterator[Figured]:
     yield from images(*makers)
 
 
-def _predicted(found: Report) -> Iterator[Callable[[], Drawing | Drawn | None]]:
+def _predicted(found: Report) -> Iterator[Callable[[], Drawing | None]]:
     """Yield what draws the figures of the predictions, in any process."""
     if (predictive := found.predictive) is None:
         return

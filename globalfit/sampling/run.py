@@ -18,7 +18,6 @@ from globalfit.sampling.signals import interruptible
 from globalfit.sampling.state import State
 from globalfit.sampling.watching import (
     FIRST_CHECK,
-    LOG_POSTERIOR,
     Progress,
     Store,
     Watch,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from globalfit.fit import Fit
 
 __all__ = [
-    "FIRST_CHECK", "LOG_POSTERIOR", "Progress", "Store", "check_at", "interruptible", "run",
+    "FIRST_CHECK", "Progress", "Store", "check_at", "interruptible", "run",
 ]  # fmt: skip
 
 GRACE = 4.0  # seconds in which, asked to stop, a run waits for blocks under way elsewhere
