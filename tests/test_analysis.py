@@ -393,7 +393,7 @@ def test_data_that_change_are_kept_reweighted_or_sampled(plane_fit, monkeypatch)
 def test_tension_of_a_chain(chain):
     words = ("--between", "muon-g2,bs-to-mumu", "--particles", "600", "--json")
     (found,) = invoke("tension", chain, *words)
-    assert found["dimensions"] == pytest.approx(0.0, abs=0.6)  # no parameter in common
+    assert found["dimensions"] == pytest.approx(0.0, abs=0.6)
     assert (found["one"], found["other"]) == ("muon-g2", "bs-to-mumu")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from globalfit.analysis.accounts import connected, effect_of, judged
@@ -19,6 +20,7 @@ from globalfit.analysis.vintages import fit_at, vintages
 from globalfit.chains.chain import Chain
 from globalfit.chains.summary import summarise
 from globalfit.cli import app
+from globalfit.commands.ledger import date_of
 from globalfit.errors import FitErrors, PluginError
 from globalfit.fitfile import load_fit
 from globalfit.likelihoods.bs_to_mumu import BsToMuMu
@@ -355,7 +357,33 @@ def test_commands(file):
     assert summary["violations"]
     assert summary["best_point"]["experiments"][0]["pulls"]
     assert run.invoke(app, ["ledger", str(file), "--json", "--markdown"]).exit_code == 2
-    assert run.invoke(app, ["vintages", str(file.parent / "fit.toml"), "--as-of", "2019"]).exit_code == 2
+    assert run.invoke(app, ["vintages", str(file.parent / "fit.toml"), "--as-of", "20x9"]).exit_code == 2
+    refused = run.invoke(app, ["ledger", str(file), "--against", "rare-b-decay"])
+    assert refused.exit_code == 1
+    assert str(refused.exception) == (
+        "--against: no likelihood named 'rare-b-decay'; did you mean 'rare-b-decays'?"
+    )
+    taught = run.invoke(app, ["reweight", str(file), "rare-b-decays"])
+    assert "ln L of 'rare-b-decays' is the same at every draw" in taught.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("2022-10-15", (2022, 10, 15)),
+        ("2022-10", (2022, 10, 31)),
+        ("2024-02", (2024, 2, 29)),
+        ("2019", (2019, 12, 31)),
+    ],
+)
+def test_a_month_or_a_year_stands_for_its_last_day(word, expected):
+    assert date_of(word) == datetime.date(*expected)
+
+
+@pytest.mark.parametrize("word", ["2022-13", "2022-02-30", "x", "2022-", "2022-10-15-1", "0"])
+def test_what_is_no_date(word):
+    with pytest.raises(typer.BadParameter, match=f"'{word}' is not a date"):
+        date_of(word)
 
 
 def test_the_fit_of_a_date():

@@ -18,9 +18,10 @@ from globalfit.analysis.pulls import best_point, columns_at, paired
 from globalfit.analysis.pushback import Violation, violations
 from globalfit.analysis.rebuilt import fit_of, with_experiment
 from globalfit.chains.chain import Chain
-from globalfit.errors import GlobalfitError
+from globalfit.errors import GlobalfitError, did_you_mean
 from globalfit.fit import Fit
 from globalfit.null import null_log_likelihoods
+from globalfit.registry import names
 
 AGAINST = ("rare-b-decays", "meson-decays")  # looked at beside the fit, where the model predicts them
 
@@ -145,7 +146,18 @@ def ledger(
 def beside(
     chain: Chain, before: Fit, against: Sequence[str], path: Path | None = None
 ) -> tuple[Outside, ...]:
-    """Return the observables of experiments outside a chain's fit at its best point."""
+    """Return the observables of experiments outside a chain's fit at its best point.
+
+    Raises
+    ------
+    GlobalfitError
+        If there is no likelihood of a name.
+    """
+    for name in against:
+        if ".py:" not in name and name not in names("likelihood"):
+            raise GlobalfitError(
+                "--against", f"no likelihood named '{name}'", did_you_mean(name, names("likelihood"))
+            )
     inside = {str(row["name"]) for row in chain.likelihoods}
     found = []
     for name in against:
@@ -169,10 +181,10 @@ def against_null(fit: Fit, seed: int = 1, particles: int = 4000) -> tuple[float,
     abundance to compare with. None if no experiment has one. Both depend on the priors.
     """
     nulls = null_log_likelihoods(fit.posterior)
-    names = list(nulls)
-    whole = of_fit(fit, names, seed, particles).log_evidence
+    every = list(nulls)
+    whole = of_fit(fit, every, seed, particles).log_evidence
     those = {name: each.log_evidence for name, each in nulls.items() if each.log_evidence is not None}
     if not those:
         return float(whole or 0.0), None
-    part = whole if len(those) == len(names) else of_fit(fit, list(those), seed, particles).log_evidence
+    part = whole if len(those) == len(every) else of_fit(fit, list(those), seed, particles).log_evidence
     return float(whole or 0.0), float(part or 0.0) - sum(those.values())

@@ -122,7 +122,8 @@ def read_stub(path: Path, chain: Chain) -> tuple[str, Callable[[Callable[[str], 
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FitError(where, f"cannot be read: {error}", "give a TOML file") from None
+        problem = getattr(error, "strerror", None) or error
+        raise FitError(where, f"cannot be read: {problem}", "give a TOML file") from None
     kind = str(table.get("kind"))
     if kind not in KINDS:
         raise FitError(where, f"'kind' is '{kind}'", f"give one of {', '.join(KINDS)}")

@@ -48,14 +48,15 @@ def print_tensions(console: Console, found: Sequence[Tension]) -> None:
     for title in ("", "against", "ln S", "dimensions", "p", "sigma", "ln R (depends on priors)"):
         table.add_column(title, justify="left" if title in ("", "against") else "right")
     for each in found:
-        shared = math.isfinite(each.p)
+        told = math.isfinite(each.p)
+        why = "both constrain none" if each.log_suspiciousness or each.dimensions else "share no parameter"
         table.add_row(
             each.one,
             each.other,
             f"{each.log_suspiciousness:.2f}",
             f"{each.dimensions:.2f}",
-            f"{each.p:.3g}" if shared else "no parameter in common",
-            f"{each.sigma:.2f}" if shared else "",
+            f"{each.p:.3g}" if told else why,
+            f"{each.sigma:.2f}" if told else "",
             "" if each.log_r is None else f"{each.log_r:.2f}",
         )
     console.print(table)

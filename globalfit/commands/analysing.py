@@ -7,11 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from globalfit.commands.common import ChainPath, Debug, Json, bars, console, print_json, say
+from globalfit.commands.common import ChainPath, Debug, FitFile, Json, bars, console, print_json, say
 
-FitFile = Annotated[
-    Path | None, typer.Option("--fit", help="the fit file, where the chain's fit names a loose .py file")
-]
 Particles = Annotated[int, typer.Option(min=100, help="particles of a tempered run")]
 Seed = Annotated[int, typer.Option(help="seed of tempered runs")]
 Workers = Annotated[
@@ -122,6 +119,8 @@ def reweight(
     error, "counts" with observed and background, or "limit" with limit.
     """
     from globalfit.analysis.draws import column, of_chain
+    from globalfit.analysis.leave_one_out import MOST
+    from globalfit.analysis.pareto import DRAWS
     from globalfit.analysis.rebuilt import with_experiment
     from globalfit.analysis.reweight import read_stub, score
     from globalfit.analysis.reweight import reweight as reweight_
@@ -129,16 +128,20 @@ def reweight(
     from globalfit.chains.chain import Chain
 
     chain = Chain.open(file)
-    draws = of_chain(chain)
+    stub = experiment.endswith(".toml")
+    most = MOST if stub else DRAWS  # at which a plug-in would have to be evaluated
+    draws = of_chain(chain, most)
     _warn(chain)
-    if experiment.endswith(".toml"):
+    if stub:
         name, log_likelihood = read_stub(Path(experiment), chain)
-        values = log_likelihood(lambda quantity: column(chain, quantity))
+        values = log_likelihood(lambda quantity: column(chain, quantity, most))
     else:
         more, likelihood = with_experiment(chain, experiment, fit)
         name, values = likelihood.name, score(more, likelihood, draws)
     found = reweight_(draws, values, name)
     print_json(found.to_dict()) if as_json else print_reweighted(console(), found)
+    if values.min() == values.max():
+        say(f"note: ln L of '{name}' is the same at every draw: it says nothing about this posterior")
     if not found.reliable:
         say(
             f"note: the Pareto shape of the weights is {found.k:.2f}: not reliable; add '{name}' to the fit "

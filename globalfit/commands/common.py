@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 FitPath = Annotated[Path, typer.Argument(metavar="FIT", help="fit file (TOML)")]
 ChainPath = Annotated[Path, typer.Argument(metavar="FILE", help="chain file (HDF5), the -o of a run")]
+FitFile = Annotated[
+    Path | None,
+    typer.Option("--fit", help="the fit file; needed where a likelihood is a loose file, file.py:Class"),
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 More = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from globalfit.commands.common import (
     ChainPath,
     Debug,
     Discard,
+    FitFile,
     FitPath,
     Json,
     bars,
@@ -35,6 +37,7 @@ def ledger(
     particles: Particles = 4000,
     seed: Annotated[int, typer.Option(help="seed of these tempered runs")] = 1,
     discard: Discard = None,
+    fit: FitFile = None,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="print Markdown")] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -51,8 +54,8 @@ def ledger(
     chain = Chain.open(file)
     known = None
     if evidence:
-        known = against_null(fit_of(chain), seed, particles)
-    found = ledger_(chain, against=words(against), discard=discard, evidence=known)
+        known = against_null(fit_of(chain, fit), seed, particles)
+    found = ledger_(chain, fit, against=words(against), discard=discard, evidence=known)
     if not found.converged:
         say(f"NOT CONVERGED: {chain.verdict.reasons[0]}")
     if as_json:
@@ -66,7 +69,8 @@ def ledger(
 def vintages(
     fit: FitPath,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="comma-separated dates YYYY-MM-DD; 'today'")
+        str,
+        typer.Option("--as-of", help="comma-separated: 2022-10-15, 2022-10, 2022 (their ends), today"),
     ] = "2019-04-01,2021-04-15,2022-10-15,today",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="draw the history: .png, .pdf or .svg")
@@ -80,7 +84,8 @@ def vintages(
 ) -> None:
     """Run the same fit with the measurements of several dates, and draw the history of its verdict.
 
-    A likelihood whose measurement the fit file names keeps it; one not measured yet is left out.
+    A month or a year stands for its last day. A likelihood whose measurement the fit file names keeps it; one
+    not measured yet is left out.
     """
     from globalfit.analysis.history import draw, table_of
     from globalfit.analysis.tabular import markdown, print_blocks
@@ -91,7 +96,7 @@ def vintages(
         raise typer.BadParameter("give one of --json and --markdown")
     if output is not None:
         check_output(output, overwrite=overwrite)
-    dates = [_date(word) for word in words(as_of)]
+    dates = [date_of(word) for word in words(as_of)]
     if not dates:
         raise typer.BadParameter("--as-of names no date")
     with bars() as show:
@@ -107,10 +112,14 @@ def vintages(
         say(f"wrote {output}")
 
 
-def _date(word: str) -> datetime.date:
+def date_of(word: str) -> datetime.date:
+    """Return the date that a word of the command line stands for, of a month or a year the last day."""
     if word == "today":
         return datetime.date.today()
     try:
-        return datetime.date.fromisoformat(word)
-    except ValueError:
-        raise typer.BadParameter(f"'{word}' is not a date; write for example 2022-10-15, or today") from None
+        given = [int(each) for each in word.split("-")]
+        year, month, *day = [*given, 12] if len(given) == 1 else given
+        return datetime.date(year, month, *(day or [calendar.monthrange(year, month)[1]]))
+    except (ValueError, TypeError):
+        remedy = "write for example 2022-10-15, 2022-10, 2022 or today"
+        raise typer.BadParameter(f"'{word}' is not a date; {remedy}") from None

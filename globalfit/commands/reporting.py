@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
-from globalfit.commands.common import ChainPath, Debug, Discard, Json, Names, console, print_json, say, words
+from globalfit.commands.common import (
+    ChainPath,
+    Debug,
+    Discard,
+    FitFile,
+    Json,
+    Names,
+    console,
+    print_json,
+    say,
+    words,
+)
 
-FitFile = Annotated[
-    Path | None,
-    typer.Option("--fit", help="the fit file; needed where a likelihood is a loose file, file.py:Class"),
-]
 Samples = Annotated[int, typer.Option(min=1, max=100_000, help="kept samples that are evaluated again")]
 
 

@@ -113,10 +113,11 @@ def report(
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
-    corner: Callable[[], Drawing | Drawn] = partial(_corner, chain, discard)
-    makers: list[Callable[[], Drawing | Drawn | None]] = list(_predicted(found))
+    here, predicted = partial(_corner, chain, discard), list(_predicted(found))
+    corner: Callable[[], Drawing | Drawn | None] = here
+    makers: list[Callable[[], Drawing | Drawn | None]] = [*predicted]
     if (second := found.second) is not None:
-        corner, makers = second.end_corner(converged), [second.draw(maker) for maker in _predicted(found)]
+        corner, makers = second.end_corner(converged, here), [second.draw(maker) for maker in predicted]
     rows, label = marginals(chain, discard, converged=converged, fit=found.fit)
     each = partial(marginals_figure, rows, label, converged=converged)
     drawn = list(images(each)) if second is None or second.busy else list(images(second.draw(each)))

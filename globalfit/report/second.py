@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,7 +26,7 @@ _begun: list[Drawing] = []  # in the second process: the corner plot, until it i
 
 
 class Second:
-    """The other process; its answers are waited for by calling what `draw` and `end_corner` return.
+    """The other process; should it die, everything is drawn in this one.
 
     Parameters
     ----------
@@ -45,17 +46,35 @@ class Second:
 
     def begin_corner(self, shown: Clouds) -> None:
         """Begin to draw a corner plot, before the chain is judged."""
-        self._last = self._pool.submit(_begin, shown)
+        with contextlib.suppress(BrokenProcessPool):
+            self._last = self._pool.submit(_begin, shown)
 
-    def end_corner(self, converged: bool) -> Callable[[], Drawn]:
-        """Finish the corner plot."""
-        self._last = self._pool.submit(_end, converged, self._figures)
-        return self._last.result
+    def end_corner(
+        self, converged: bool, here: Callable[[], Drawing]
+    ) -> Callable[[], Drawing | Drawn | None]:
+        """Finish the corner plot; what is returned waits for it, or draws it `here`."""
+        return self._asked(here, _end, converged)
 
-    def draw(self, maker: Callable[[], Drawing | None]) -> Callable[[], Drawn | None]:
-        """Draw another figure after those that were asked for before."""
-        self._last = self._pool.submit(_draw, maker, self._figures)
-        return self._last.result
+    def draw(self, maker: Callable[[], Drawing | None]) -> Callable[[], Drawing | Drawn | None]:
+        """Draw another figure after those that were asked for before; what is returned waits for it."""
+        return self._asked(maker, _draw, maker)
+
+    def _asked(
+        self, here: Callable[[], Drawing | None], task: Callable[..., Drawn | None], given: object
+    ) -> Callable[[], Drawing | Drawn | None]:
+        try:
+            answer: Future[Drawn | None] = self._pool.submit(task, given, self._figures)
+        except BrokenProcessPool:
+            return here
+        self._last = answer
+
+        def wait() -> Drawing | Drawn | None:
+            try:
+                return answer.result()
+            except BrokenProcessPool:
+                return here()
+
+        return wait
 
 
 @contextlib.contextmanager
@@ -80,6 +99,7 @@ def _prepare() -> None:
     sys.modules.setdefault("arviz", missing)
     for name in ("corner", "matplotlib.pyplot"):
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process answers Ctrl-C
     follow_parent()
 
 

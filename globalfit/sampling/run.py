@@ -17,14 +17,13 @@ from globalfit.sampling.engines.work import Outcome, Spec, Task
 from globalfit.sampling.signals import interruptible
 from globalfit.sampling.silence import Silence
 from globalfit.sampling.state import State
-from globalfit.sampling.stopping import LOG_POSTERIOR
 from globalfit.sampling.watching import FIRST_CHECK, Progress, Store, Watch, check_at
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit
 
 __all__ = [
-    "FIRST_CHECK", "LOG_POSTERIOR", "Progress", "Store", "check_at", "interruptible", "run",
+    "FIRST_CHECK", "Progress", "Store", "check_at", "interruptible", "run",
 ]  # fmt: skip
 
 GRACE = 4.0  # seconds in which, asked to stop, a run waits for blocks under way elsewhere

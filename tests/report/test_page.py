@@ -150,6 +150,15 @@ def test_a_second_process_draws_the_same(beam, monkeypatch):
     assert there[3][1] == here[1]
 
 
+def test_a_second_process_that_dies_costs_no_figure(muon, monkeypatch):
+    monkeypatch.setattr(second, "LARGE", 0)
+    monkeypatch.setattr(second.os, "cpu_count", lambda: 2)
+    with second.second_process(muon) as other, Chain.open(muon) as chain:
+        found = report(chain, samples=0, second=other)
+        other._pool.submit(second.os._exit, 1)
+        assert [each[0].key for each in drawings(found)] == ["corner", "marginals"]
+
+
 def test_no_second_process_for_a_small_chain(muon, tmp_path):
     for path in (muon, tmp_path / "missing.h5"):
         with second.second_process(path) as other:

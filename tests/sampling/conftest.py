@@ -12,8 +12,7 @@ from globalfit.fit import Fit
 from globalfit.model import Point
 from globalfit.parameters import Parameter, ParameterSpace
 from globalfit.posterior import Posterior
-from globalfit.sampling.stopping import assess
-from globalfit.sampling.watching import LOG_POSTERIOR
+from globalfit.sampling.stopping import LOG_POSTERIOR, assess
 from globalfit.tables import SamplerTable, TargetTable
 
 
