@@ -262,7 +262,7 @@ class Dask:
 
 
 def _tells(record: logging.LogRecord) -> bool:
-    """Return False for what Dask's client leaves behind when a worker dies with an answer: nothing is wrong."""
+    """Return False for what Dask's client leaves behind when a worker dies with an answer."""
     return not (record.exc_info and record.exc_info[0] and record.exc_info[0].__name__ == "AllExit")
 
 
