@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--long", type=int, default=LONG, help="steps of the chain published and opened")
     words = parser.parse_args()
-    fit = load_fit(FIT)
+    fit = load_fit(FIT).with_ensembles(1)
     first = start(fit.posterior, WALKERS, SEED)
     state, pieces = first, []
     begun = time.perf_counter()

@@ -89,7 +89,7 @@ def table(found: Numbers) -> str:
         ("random_kills", "… files unreadable; with a wrong step; not finished bit for bit",
          ("unreadable", "wrong", "not_resumed")),
         ("one_run_through_kills", "one run through SIGKILLs; its steps; lost", ("kills", "steps", "lost")),
-        ("one_run_through_kills", "… bits that differ from the uninterrupted run", ("not_bit_identical",)),
+        ("one_run_through_kills", "… chains that differ from the uninterrupted one", ("not_bit_identical",)),
         ("damaged_journals", "truncations at every byte of the last three records; wrong",
          ("truncations", "truncations_wrong")),
         ("damaged_journals", "bit flips in a journal; silent", ("flips", "flips_silent")),

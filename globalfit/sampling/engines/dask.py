@@ -84,6 +84,7 @@ class Dask:
                 "--scheduler-file", f"there is no file '{scheduler_file}'",
                 "start 'dask scheduler --scheduler-file' first",
             )  # fmt: skip
+        logging.getLogger("asyncio").addFilter(_tells)
         self.dask: Any = distributed
         self.workers, self.scheduler, self.scheduler_file = workers, scheduler, scheduler_file
         self.notice = notice
@@ -258,6 +259,11 @@ class Dask:
             if each is not None:
                 with contextlib.suppress(Exception):  # a scheduler that is gone
                     each.close(timeout=2)
+
+
+def _tells(record: logging.LogRecord) -> bool:
+    """Return False for what Dask's client leaves behind when a worker dies with an answer."""
+    return not (record.exc_info and record.exc_info[0] and record.exc_info[0].__name__ == "AllExit")
 
 
 def _carry_out(spec: Spec, task: Task) -> Outcome | Failure | Refusal:
