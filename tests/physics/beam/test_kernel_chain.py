@@ -130,7 +130,11 @@ def test_other_experiments_at_the_best_fit_of_miniboone(
     in_flight: float,
     nu_mode: dict[str, MesonSample],
 ) -> None:
-    """Raw events: MicroBooNE 6.8e20 POT, 85 t, above 100 MeV; LSND stopped and in-flight pions, 20-60 MeV."""
+    """Raw events: MicroBooNE 6.8e20 POT, 85 t, above 100 MeV; LSND stopped and in-flight pions, 20-60 MeV.
+
+    The other implementation has no absorption in the horn, ours has: each of our couplings gives fewer events
+    in MiniBooNE, so that as many there go with up to 17 % more in LSND. MicroBooNE sees the same beam.
+    """
     portal = PORTALS[name]
     card, det = shipped("miniboone")
     h = sum(portal.flux(sample, card.volume) for sample in nu_mode.values())
@@ -152,15 +156,15 @@ def test_other_experiments_at_the_best_fit_of_miniboone(
         amplitude * events(1.8e23, portal.flux(beam[kind], lsnd.volume), kernel)[0]
         for kind in ("stopped", "in-flight")
     )
-    assert stopped == pytest.approx(at_rest, rel=0.08, abs=1e-6)
-    assert flying == pytest.approx(in_flight, rel=0.08)  # noise of the mesons 3 %
+    assert stopped == pytest.approx(1.09 * at_rest, rel=0.05, abs=1e-6)
+    assert flying == pytest.approx(1.11 * in_flight, rel=0.08)  # noise of the mesons 3 %
 
 
 def test_events_per_coupling_of_the_scalar(nu_mode: dict[str, MesonSample]) -> None:
-    # 11 466 at 2.2e-8/MeV elsewhere, with a tracked flux that is 15-18 % above ours
+    # 11 466 at 2.2e-8/MeV elsewhere, with a tracked flux without absorption in the horn
     card, det = shipped("miniboone")
     portal = PORTALS["S(1,49)"]
     h = sum(portal.flux(sample, card.volume) for sample in nu_mode.values())
     assert isinstance(h, np.ndarray)
     n = (2.2e-8) ** 2 * events(card.exposure["nu"], h, portal.kernel(det, "enuqe").sum(axis=0))[:9].sum()
-    assert n == pytest.approx(11_466.0, rel=0.2)
+    assert n == pytest.approx(0.78 * 11_466.0, rel=0.05)
