@@ -212,21 +212,23 @@ def plane_log_likelihood(names):
     return at_mean - 0.5 * np.trace(spread), 0.5 * np.trace(spread @ spread) + slope @ covariance @ slope
 
 
-def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit):
+@pytest.mark.parametrize("particles", [2500, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit, particles):
     """ln S, d, p and ln R of linear Gaussian data, from the components alone, are those of the whole."""
+    error = 0.2 * math.sqrt(3000 / particles)  # of d: six variances of ln L, each from so many draws
     fit, _ = plane_fit
-    found = {each.one: each for each in tensions(fit, particles=3000)}
+    found = {each.one: each for each in tensions(fit, particles=particles)}
     for name, each in found.items():
         rest = [other for other in MEASURED if other != name]
         sides = [plane_log_likelihood(names) for names in (list(MEASURED), [name], rest)]
         log_s = sides[0][0] - sides[1][0] - sides[2][0]
         d = 2.0 * (sides[1][1] + sides[2][1] - sides[0][1])
-        assert each.log_suspiciousness == pytest.approx(log_s, abs=0.08), name
-        assert each.dimensions == pytest.approx(d, abs=0.2), name
+        assert each.log_suspiciousness == pytest.approx(log_s, abs=0.5 * error), name
+        assert each.dimensions == pytest.approx(d, abs=2.5 * error), name
         log_r = plane(MEASURED)[2] - plane([name])[2] - plane(rest)[2]
         assert each.log_r == pytest.approx(log_r, abs=0.15), name
         if d > 0.8:
-            assert each.p == pytest.approx(chi2.sf(d - 2.0 * log_s, d), abs=0.04), name
+            assert each.p == pytest.approx(chi2.sf(d - 2.0 * log_s, d), abs=0.3 * error), name
     assert found["d"].sigma == pytest.approx(1.5 / math.hypot(0.5, 0.6), abs=0.15)
 
 
