@@ -149,19 +149,6 @@ def first_state(
     return State(coords, rows[:, 0], rows[:, 1:], random_state(seed, ensemble, 1))
 
 
-def tempered_start(
-    posterior: Posterior,
-    walkers: int,
-    seed: int,
-    *,
-    ensemble: int = 0,
-    progress: Callable[[Population], None] | None = None,
-) -> State:
-    """Return a first state whose walkers are drawn from a tempered population; see `tempered_population`."""
-    population = tempered_population(posterior, seed, ensemble=ensemble, progress=progress)
-    return arrived(posterior, population, walkers, seed, ensemble)
-
-
 def arrived(posterior: Posterior, population: Population, walkers: int, seed: int, ensemble: int) -> State:
     """Return what a finished population leaves to its ensemble: walkers, ln Z and the frozen proposal."""
     origin = Origin(

@@ -11,7 +11,7 @@ from globalfit.errors import SamplingError
 from globalfit.parameters import Parameter, ParameterSpace
 from globalfit.posterior import Posterior
 from globalfit.priors.shapes import Uniform
-from globalfit.sampling.tempered import Population, tempered_population, tempered_start
+from globalfit.sampling.tempered import Population, arrived, tempered_population
 
 
 class Line:
@@ -75,13 +75,17 @@ def test_weights_of_modes():
 def test_same_seed_same_walkers_and_densities_belong_to_them():
     target = posterior(2, (1.0,), (0.0,), 0.2)
     stages: list[Population] = []
-    state = tempered_start(target, 32, 5, progress=stages.append)
-    again = tempered_start(target, 32, 5)
+
+    def start(ensemble=0, progress=None):
+        population = tempered_population(target, 5, ensemble=ensemble, particles=1000, progress=progress)
+        return arrived(target, population, 32, 5, ensemble)
+
+    state, again = start(progress=stages.append), start()
     np.testing.assert_array_equal(state.coords, again.coords)
     np.testing.assert_array_equal(state.log_prob, target(state.coords))
     assert [each.beta for each in stages] == sorted(each.beta for each in stages)
     assert stages[-1].beta == 1.0
-    other = tempered_start(target, 32, 5, ensemble=1)
+    other = start(ensemble=1)
     assert not np.array_equal(state.coords, other.coords)
 
 
