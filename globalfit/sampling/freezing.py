@@ -12,7 +12,7 @@ from globalfit.sampling.proposal import Proposal
 from globalfit.sampling.trial import Cloud
 from globalfit.sampling.tries import Source, source
 
-ROUNDS = 4  # that refine the mixture of a chain
+ROUNDS = 8  # that refine the mixture of a chain
 
 
 def fitted(

@@ -32,7 +32,7 @@ LEAST = 4  # moves per stage in any case
 ESS = 0.6  # share of the population that stays effective from one beta to the next
 ROUNDS = 200  # how often prior draws that a constraint forbids are redrawn
 STAGES = 1000
-REFINED = 2  # rounds that refine the mixtures of a stage
+REFINED = 3  # rounds that refine the mixtures of a stage
 
 
 def tempered_population(
