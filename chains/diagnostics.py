@@ -21,7 +21,8 @@ from globalfit.priors import shapes
 from globalfit.regions import Partition, decode_regions
 from globalfit.sampling.autocorrelation import autocorrelation_times
 from globalfit.sampling.census import COUNTED, Census, Mode, cluster, count_modes
-from globalfit.sampling.stopping import BULK, LOG_POSTERIOR, WALKERS, Verdict, assess, burn_in, by_ensemble
+from globalfit.sampling.diagnosis import BULK, WALKERS, burn_in, by_ensemble
+from globalfit.sampling.stopping import LOG_POSTERIOR, Verdict, assess
 
 if TYPE_CHECKING:
     from globalfit.chains.chain import Chain

@@ -13,7 +13,7 @@ from globalfit.arrays import Array, strict
 from globalfit.chains.chain import Chain
 from globalfit.chains.diagnostics import evidence_of
 from globalfit.sampling.census import Census
-from globalfit.sampling.stopping import Diagnosis
+from globalfit.sampling.diagnosis import Diagnosis
 
 BINS = 100  # of the prior's range, to look at its edges
 UNCONFIRMED = re.compile(r"\[unconfirmed([^\]]*)\]")

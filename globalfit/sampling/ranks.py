@@ -27,22 +27,11 @@ TAILS = (0.05, 0.95)
 
 def rank_normalise(values: Array) -> Array:
     """Return the normal scores of the ranks of all `values`, in their shape: Blom's (r - 3/8)/(n + 1/4)."""
-    scores: Array = ndtri((_ranks(values.ravel()) - 0.375) / (values.size + 0.25)).reshape(values.shape)
+    from scipy.stats import rankdata  # takes half a second to load, which not every reader needs
+
+    ranks = rankdata(values, method="average", axis=None).reshape(values.shape)
+    scores: Array = ndtri((ranks - 0.375) / (values.size + 0.25))
     return scores
-
-
-def _ranks(values: Array) -> Array:
-    """Return the ranks (n,) from 1 on, equal values sharing the mean of theirs.
-
-    As scipy.stats.rankdata, whose package takes half a second to load.
-    """
-    order = np.argsort(values)
-    ordered = values[order]
-    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    ends = np.append(begins[1:], len(values))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat(0.5 * (begins + 1 + ends), ends - begins)
-    return ranks
 
 
 def split_rhat(samples: Array) -> float:

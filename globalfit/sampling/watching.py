@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.sampling.diagnosis import LENGTH
 from globalfit.sampling.population import Population
 from globalfit.sampling.state import Block, State
-from globalfit.sampling.stopping import LENGTH, LOG_POSTERIOR, Verdict, assess
+from globalfit.sampling.stopping import LOG_POSTERIOR, Verdict, assess
 
 if TYPE_CHECKING:
     from globalfit.fit import Fit

@@ -134,7 +134,7 @@ def test_repair_keeps_what_uneven_ensembles_hold(uneven, whole, make_fit, tree):
 
 
 def test_where_a_run_to_a_target_ends_does_not_depend_on_interruptions(tmp_path, make_fit, tree, monkeypatch):
-    monkeypatch.setattr("globalfit.sampling.stopping.LENGTH", 4)  # autocorrelation times that are enough
+    monkeypatch.setattr("globalfit.sampling.diagnosis.LENGTH", 4)  # autocorrelation times that are enough
     fit = make_fit(ensembles=2)
     whole = fit.run(tmp_path / "whole.h5", target_ess=60)
     assert whole.run["segments"][-1]["reason"] == "converged"

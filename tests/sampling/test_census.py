@@ -9,6 +9,7 @@ from globalfit.regions import Partition, decode_regions, encode_regions
 from globalfit.sampling import stopping
 from globalfit.sampling.census import cluster, count_modes
 from globalfit.sampling.clusters import find_modes
+from globalfit.sampling.diagnosis import by_ensemble
 
 N = 4000
 CENTRES = np.array([[0.25] * 6, [0.75] * 6, [0.25, 0.75] * 3])
@@ -75,7 +76,7 @@ def verdict(ensembles):
     log_posterior = np.log((np.array(WEIGHTS) * np.exp(-np.minimum(distance, 700.0))).sum(axis=-1))
     ensemble = np.repeat(np.arange(len(ensembles)), ensembles[0].shape[1])
     names = [f"x{i}" for i in range(6)]
-    points = np.stack([stopping.by_ensemble(x[::15, :, i], ensemble) for i in range(6)], axis=-1)
+    points = np.stack([by_ensemble(x[::15, :, i], ensemble) for i in range(6)], axis=-1)
     index, told = cluster(points, names)
     labels = [str(i) for i in range(int(index.max()) + 1)]
     census = count_modes("clusters", index, labels, told)

@@ -4,8 +4,8 @@ import emcee
 import numpy as np
 import pytest
 
+from globalfit.sampling.autocorrelation import autocorrelation_times
 from globalfit.sampling.moves import BlockDEMove
-from globalfit.sampling.stopping import autocorrelation_times
 
 
 def proposals(dim, n=20_000, seed=1):

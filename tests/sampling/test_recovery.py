@@ -7,10 +7,10 @@ import pytest
 from scipy import integrate, stats
 
 from globalfit.priors.shapes import LogNormal, LogUniform, Normal, SignedLogUniform, TruncatedNormal, Uniform
+from globalfit.sampling.autocorrelation import autocorrelation_times
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.start import start
 from globalfit.sampling.state import State, random_state
-from globalfit.sampling.stopping import autocorrelation_times
 
 
 def sample(posterior, steps, discard, walkers=64, seed=1):

@@ -8,7 +8,8 @@ from scipy.signal import lfilter
 from globalfit.sampling import stopping
 from globalfit.sampling.autocorrelation import autocorrelation_times
 from globalfit.sampling.census import count_modes
-from globalfit.sampling.stopping import ENSEMBLES, LENGTH, burn_in
+from globalfit.sampling.diagnosis import LENGTH, burn_in
+from globalfit.sampling.stopping import ENSEMBLES
 
 
 def ar1(rho, steps, walkers, seed):

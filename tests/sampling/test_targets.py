@@ -16,7 +16,7 @@ from globalfit.priors.shapes import Uniform
 from globalfit.sampling.census import count_modes
 from globalfit.sampling.ensemble import advance
 from globalfit.sampling.moves import component_moves
-from globalfit.sampling.stopping import AROUND_POINT
+from globalfit.sampling.reasons import AROUND_POINT
 from globalfit.sampling.tempered import first_state, frozen_proposal, tempered_population
 
 SEEDS = (1, 2, 3, 4)
