@@ -23,7 +23,7 @@ from globalfit.arrays import Array
 from globalfit.constants import HBARC_MEV_M, M_E, M_MU
 from globalfit.parameters import Parameter, Prior
 from globalfit.physics import decays
-from globalfit.physics.beam.dark_matter import prediction
+from globalfit.physics.beam.dark_matter import prediction, prepared
 from globalfit.physics.beam.dark_matter.channels import (
     CHARGED,
     GAP,
@@ -35,7 +35,8 @@ from globalfit.physics.beam.dark_matter.channels import (
     right_handed_weights,
 )
 from globalfit.physics.beam.dark_matter.lsnd import BINS as LSND_BINS
-from globalfit.physics.beam.dark_matter.prediction import PARTS, DarkMatter, Masses
+from globalfit.physics.beam.dark_matter.prediction import Masses
+from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter
 from globalfit.physics.beam.grid import CENTRES, EDGES, MODES
 from globalfit.physics.beam.nuclei import charge_weights
 from globalfit.priors.shapes import LogUniform
@@ -82,7 +83,7 @@ def tables() -> Path:
 
 def free(model: T3R) -> DarkMatter:
     """Return production and charges of the portals with a free coupling, by the model's options."""
-    return prediction.dark_matter(tables(), model.production_leg, model.leptons, model.nuclear_charge)
+    return prepared.dark_matter(tables(), model.production_leg, model.leptons, model.nuclear_charge)
 
 
 @cache
@@ -250,8 +251,8 @@ class DarkSignal:
         """Amplitudes (n, k) of the flux whose eta_2 decay in the detector."""
         if group not in self._fluxes:
             self._fluxes[group] = prediction.total_amplitudes(self.masses, self._factors(group))
-        flux = prediction.spectra(tables(), self._fluxes[group][:, MODES.index(mode)])
-        return prediction.project(tables(), self._miniboone_way.change(flux))
+        flux = prepared.spectra(tables(), self._fluxes[group][:, MODES.index(mode)])
+        return prepared.project(tables(), self._miniboone_way.change(flux))
 
     @cached_property
     def _fluxes(self) -> dict[str, Array]:
@@ -259,7 +260,7 @@ class DarkSignal:
 
     @cached_property
     def _miniboone_way(self) -> _Way:
-        return self._way(CENTRES[prediction.seen(tables())], "miniboone")
+        return self._way(CENTRES[prepared.seen(tables())], "miniboone")
 
     @cached_property
     def _lsnd_way(self) -> _Way:

@@ -13,7 +13,8 @@ from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError, ModelError
 from globalfit.physics.beam.dark_matter import prediction
 from globalfit.physics.beam.dark_matter.channels import CHARGED, leg_weights
-from globalfit.physics.beam.dark_matter.prediction import PARTS, DarkMatter, Masses, dark_matter, events
+from globalfit.physics.beam.dark_matter.prediction import Masses, events
+from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter, dark_matter
 from globalfit.physics.beam.dark_matter.reference import Reference
 from globalfit.physics.beam.dark_matter.tables import load_tables
 from globalfit.physics.beam.nuclei import charge_weights
