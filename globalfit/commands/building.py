@@ -31,11 +31,11 @@ def build_dark_matter(
     output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path(
         "dark_matter_tables.h5"
     ),
-    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**16,
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**19,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
     debug: Debug = False,
 ) -> None:
-    """Compute the tables of the dark-matter portals, from mesons to bins (a quarter of an hour)."""
+    """Compute the tables of the dark-matter portals, from mesons to bins (half an hour)."""
     from globalfit.build.dark_matter import build_dark_matter_tables
     from globalfit.errors import ModelError
 
@@ -48,7 +48,7 @@ def build_dark_matter(
 
 def build_beam(
     output: Annotated[Path, typer.Option("-o", "--output", help="file to write")] = Path("beam_tables.h5"),
-    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**18,
+    mesons: Annotated[int, typer.Option(min=1024, help="mesons drawn for each source")] = 2**19,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
     debug: Debug = False,
 ) -> None:

@@ -81,7 +81,7 @@ class Card:
         if parent == "k+":
             return stopped("k+", numbers["kaons_per_proton"], (0.0, 0.0, 0.0), min(n, 2**14), seed)
         parts = stopped_pions_800mev(
-            min(n, 2**15), seed, per_proton=numbers["per_proton"], in_flight=numbers["in_flight"]
+            n, seed, per_proton=numbers["per_proton"], in_flight=numbers["in_flight"]
         )
         return concatenate(list(parts.values()))
 

@@ -88,7 +88,7 @@ _NEAR_THRESHOLD: Final = (
 #: are above its lower end, from 60 MeV on only the resolution brings any below its upper end.
 _WINDOWS: Final = {
     ("pi", "mu"): readonly(np.arange(13.5, 25.0, 1.5)),
-    ("pi", "e"): readonly(np.concatenate((np.geomspace(17.5, 42.0, 9), np.arange(46.0, 75.0, 4.0)))),
+    ("pi", "e"): readonly(np.concatenate((np.geomspace(17.5, 42.0, 9), np.arange(46.0, 87.0, 4.0)))),
 }
 LOWEST_X: Final = 0.5
 HIGHEST_X: Final = 345.0

@@ -8,7 +8,6 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError
-from globalfit.physics.beam import grid
 from globalfit.physics.beam.cards import Card
 from globalfit.physics.beam.channels import PROCESSES, Channel
 from globalfit.physics.beam.detectors import Detector
@@ -20,7 +19,8 @@ from globalfit.physics.beam.reference import spectrum_of
 from globalfit.physics.beam.response import Response
 from globalfit.physics.beam.sight import Sight, transfer
 
-TOP = 3e5  # MeV, end of the energies of high-energy beams
+TOP = 3e5  # MeV, above all energies
+STEP = 0.05  # of ln p
 PERFECT = Response(efficiency=((0.0, 1.0),))
 
 
@@ -91,19 +91,28 @@ def raw_events(
         )
     process = PROCESSES[setup.process]
     leg = process.legs.index(setup.key[1])
-    edges = grid.EDGES if card.beam == "booster" else np.hypot(m_x, np.geomspace(0.5, TOP, 257))
-    centres = np.sqrt(edges[1:] * edges[:-1])
+    momenta = _momenta(m_x, above)
+    energies = np.hypot(m_x, np.sqrt(momenta[1:] * momenta[:-1]))
     bins = Detector(card.name, card.composition, PERFECT, evis=(above, below))
-    kernel = photon_kernel(process.scattering, bins, m_x, m_mediator, energies=centres, observables=("evis",))
+    kernel = photon_kernel(
+        process.scattering, bins, m_x, m_mediator, energies=energies, observables=("evis",)
+    )
     weights = VERTICES[setup.vertex] * charge_weights(bins.parts, *named_charges(setup.nuclear_charge))
     found = {}
     for parent in card.parents:
         sight = Sight(card.source(parent, mode, n, seed), card.volume, 4)
-        h = np.zeros(len(centres))
+        h = np.zeros(len(energies))
         for lepton in LEPTONS[setup.leptons]:
             x = spectrum_of([process], Channel(parent, lepton), m_x)
-            made = transfer(sight, m_x, x.low, x.high, x.density.shape[-1], edges)
+            made = transfer(sight, m_x, x.low, x.high, x.density.shape[-1], np.hypot(m_x, momenta))
             h += (x.density @ made[0])[leg]
         per_part = np.einsum("e,peb->p", h, kernel["evis"])
         found[parent] = coupling**2 * card.exposure[mode] * weights * per_part
     return RawEvents(scatterers(card.composition), found)
+
+
+def _momenta(m_x: float, above: float) -> Array:
+    """Edges of bins of X's momentum in MeV, one of them where X has just the energy of the threshold."""
+    edge = max(above**2 - m_x**2, 1.0) ** 0.5
+    steps = np.arange(np.floor(np.log(0.5 / edge) / STEP), np.ceil(np.log(TOP / edge) / STEP) + 1)
+    return np.asarray(edge * np.exp(STEP * steps))

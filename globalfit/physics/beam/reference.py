@@ -24,25 +24,29 @@ from globalfit.physics.beam.meson_decays import three_body
 from globalfit.physics.beam.sight import Sight, transfer
 from globalfit.physics.beam.spectrum import Spectrum
 
-SAMPLE = 2**18
+SAMPLE = 2**19
 DRAWS = 2  # of energies and detector points for each meson
 ALL = tuple(OBSERVABLES)
-MOMENTA = np.geomspace(0.5, 2000.0, 161)  # MeV, edges of bins at a stopped-pion source
+#: Edges of bins of momentum in MeV, by the kind of beam.
+MOMENTA = {
+    "booster": np.geomspace(5.0, 10_000.0, 99),
+    "stopped-pion": np.geomspace(0.5, 2000.0, 161),
+}
 
 
 def edges(beam: str, m_x: float) -> Array:
-    """Return the edges of the energy bins in MeV.
+    """Return the energies in MeV at the edges of the bins of momentum.
 
-    A pion at rest makes X within a few MeV of its mass: there bins of momentum resolve what energies cannot.
+    A meson at rest makes X within a few per cent of its mass: bins of energy do not resolve that, and the
+    content of two or three of them jumps as the mass moves through their edges.
     """
-    return grid.EDGES if beam == "booster" else np.hypot(m_x, MOMENTA)
+    return np.hypot(m_x, MOMENTA[beam])
 
 
 def centres(beam: str, m_x: float) -> Array:
-    """Return the geometric centres of the bins of `edges`, in energy or momentum."""
-    if beam == "booster":
-        return grid.CENTRES
-    return np.hypot(m_x, np.sqrt(MOMENTA[1:] * MOMENTA[:-1]))
+    """Return the energies at the geometric centres of the bins of `edges` in momentum."""
+    momenta = MOMENTA[beam]
+    return np.hypot(m_x, np.sqrt(momenta[1:] * momenta[:-1]))
 
 
 def spectrum_of(processes: Sequence[Process], channel: Channel, m_x: float) -> Spectrum:

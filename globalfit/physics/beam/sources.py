@@ -123,9 +123,10 @@ def stopped_pions_800mev(
     """Return pi+ of 800 MeV protons on a beam stop at the origin: 'stopped' and 'in-flight'.
 
     In flight: momenta of Burman and Smith on nuclear charge `z` at production, times 1/p for the chance to
-    decay over a short way; `in_flight` is their share of all pi+.
+    decay over a short way; `in_flight` is their share of all pi+. Few of them go towards a detector: 4 n are
+    drawn, and at most 2^16 at rest.
     """
-    u = sobol(n, 8, seed)
+    u = sobol(4 * n, 8, seed)
     made = draw_burman_smith(u[:, :3], z)
     moving = per_proton / (1.0 - in_flight) * in_flight
     # slow pions decay sooner: weight with 1/(beta gamma)
@@ -139,7 +140,7 @@ def stopped_pions_800mev(
         (moving * weight / weight[keep].sum())[keep],
         u[keep, 3:],
     )
-    return {"stopped": stopped("pi+", per_proton, (0.0, 0.0, 0.0), n, seed), "in-flight": flying}
+    return {"stopped": stopped("pi+", per_proton, (0.0, 0.0, 0.0), min(n, 2**16), seed), "in-flight": flying}
 
 
 def stopped_per_proton(parent: str, u: Array, material: Material) -> float:

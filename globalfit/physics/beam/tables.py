@@ -1,7 +1,8 @@
 """The tables of beam predictions: HDF5 with provenance and a hash; what does not fit is refused.
 
 Logarithms of events are kept in 16 bits: below the largest bin of their spectrum, in steps of `STEP`. Rows
-are the channels' masses of X one after the other (`Observable.rows`).
+are the channels' masses of X one after the other (`Observable.rows`). In the file are their differences along
+both masses, modulo 2^16: half as large when compressed, and the same bits when read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from globalfit.arrays import Array
 from globalfit.errors import ModelError
 from globalfit.physics.beam.channels import CHANNELS, OBSERVABLES, PROCESSES, Channel
 
-FORMAT = "globalfit beam tables 2"
+FORMAT = "globalfit beam tables 3"
 STEP = 2.5e-4  # of ln events: 65535 steps reach down to 8e-8 of the largest bin
 FLOOR = 1e-7  # of the largest bin: what is below counts as this, so that logarithms stay smooth
 BOTTOM = 1e-12  # of the largest mass: the same for whole spectra
@@ -97,7 +98,8 @@ def save_tables(path: Path, tables: BeamTables) -> None:
         file.attrs["grid_sha256"] = grid_hash()
         file.attrs["numbers_sha256"] = digest(tables)
         for name, values in _datasets(tables).items():
-            file.create_dataset(name, data=values, shuffle=True, compression="gzip", compression_opts=9)
+            kept = _differences(values) if name.startswith("steps/") else values
+            file.create_dataset(name, data=kept, shuffle=True, compression="gzip", compression_opts=9)
 
 
 @cache
@@ -129,7 +131,7 @@ def load_tables(path: Path) -> BeamTables:
                         branching[short] = file["branching/" + _path(short)][()]
                     for quantity in OBSERVABLES:
                         key = (process, leg, quantity)
-                        steps[key] = file["steps/" + _path(key)][()]
+                        steps[key] = _sums(file["steps/" + _path(key)][()])
                         largest[key] = file["largest/" + _path(key)][()]
                         delays[key] = file["delays/" + _path(key)][()]
     except (OSError, KeyError, ValueError, RuntimeError) as error:
@@ -164,6 +166,21 @@ def grid_hash() -> str:
 def _datasets(tables: BeamTables) -> dict[str, NDArray[Any]]:
     groups = ("steps", "largest", "delays", "branching")
     return {f"{group}/{_path(key)}": v for group in groups for key, v in getattr(tables, group).items()}
+
+
+def _differences(steps: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return the differences along the first two axes, modulo 2^16."""
+    for axis in (0, 1):
+        first = np.zeros_like(np.take(steps, [0], axis))
+        steps = np.diff(steps, axis=axis, prepend=first)
+    return steps
+
+
+def _sums(differences: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return what `_differences` was given."""
+    for axis in (0, 1):
+        differences = np.cumsum(differences, axis=axis, dtype=np.uint16)
+    return differences
 
 
 def _path(key: tuple[str, ...]) -> str:
