@@ -27,6 +27,7 @@ from globalfit.physics.beam import lifetime, prediction
 from globalfit.physics.beam.channels import CHANNELS, HIGHEST_X, LOWEST_X
 from globalfit.physics.beam.events import survival
 from globalfit.physics.beam.prediction import LEPTONS, LongLived, Masses
+from globalfit.physics.compiled_code import Engine
 from globalfit.priors.shapes import Fixed, LogNormal, LogUniform
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class PortalPoint(MediatorPoint):
         return "infinite"
 
     @property
+    def engine(self) -> Engine:
+        """What calculates events; a model returns its option."""
+        return "auto"
+
+    @property
     def dark_signal(self) -> DarkSignal | None:
         """Events of a dark-matter portal, which a model returns for those."""
         return None
@@ -223,7 +229,7 @@ class PortalPoint(MediatorPoint):
 
     @cached_property
     def _masses(self) -> Masses:
-        return Masses(self.setup, self.m_x, self.m_exchanged)
+        return Masses(self.setup, self.m_x, self.m_exchanged, self.engine)
 
     @cached_property
     def width_x(self) -> Array:

@@ -31,7 +31,7 @@ def stencil(nodes: Array, x: Array) -> tuple[Index, Array]:
     index = first[:, None] + np.arange(4)
     d = x[:, None] - nodes.take(index)
     low, high = d[:, 0] * d[:, 1], d[:, 2] * d[:, 3]
-    weights = _inverse_denominators(nodes.tobytes()).take(first, axis=0)
+    weights = inverse_denominators(nodes.tobytes()).take(first, axis=0)
     d[:, :2] *= high[:, None]
     d[:, 2:] *= low[:, None]
     weights *= d.take((1, 0, 3, 2), axis=1)
@@ -39,8 +39,8 @@ def stencil(nodes: Array, x: Array) -> tuple[Index, Array]:
 
 
 @lru_cache(maxsize=256)
-def _inverse_denominators(of_nodes: bytes) -> Array:
-    """Return 1/prod_j (x_i - x_j) (k - 3, 4) of each four neighbours, j != i."""
+def inverse_denominators(of_nodes: bytes) -> Array:
+    """Return 1/prod_j (x_i - x_j) (k - 3, 4) of each four neighbours, j != i; nodes (k,) as bytes."""
     nodes = np.frombuffer(of_nodes)
     n = np.stack([nodes[i : len(nodes) - 3 + i] for i in range(4)], axis=1)
     gaps = n[:, :, None] - n[:, None, :] + np.eye(4)
@@ -60,6 +60,8 @@ def tensor_stencil(first: tuple[Index, Array], second: tuple[Index, Array], k: i
 def blend(table: Array, index: Index, weights: Array) -> Array:
     """Return the weighted sum (n, bins) of rows of a table (rows, bins)."""
     n, k = index.shape
+    if len(table) == k:  # a stencil of all rows
+        return np.asarray(weights @ table)
     if k < 16:
         return np.asarray(np.matmul(weights[:, None, :], table.take(index, axis=0))[:, 0, :])
     from scipy.sparse import csr_array  # a product with a sparse matrix needs no copy of the rows

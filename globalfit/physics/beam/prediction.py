@@ -7,8 +7,8 @@ mass and in `Channel.coordinate` of the mass of X, one production channel at a t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,21 @@ from globalfit.physics.beam.channels import (
     Channel,
 )
 from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
-from globalfit.physics.beam.nuclei import charge_weights, named_charges, scatterers
+from globalfit.physics.beam.nuclei import named_charges
+from globalfit.physics.beam.prepared import (
+    axis,
+    coordinate,
+    delay_table,
+    delays_at_mass,
+    events_at_mass,
+    events_table,
+    place,
+)
 from globalfit.physics.beam.primakoff import VERTICES
 from globalfit.physics.beam.tables import load_tables
+from globalfit.physics.compiled_code import Engine, is_compiled
 
 LEPTONS = {"mu": ("mu",), "e": ("e",), "e+mu": ("mu", "e")}
-#: Every detector with tables is CH2: the parts and their order.
-PARTS = scatterers({"C": 1.0, "H": 1.0})
 
 
 @dataclass(frozen=True)
@@ -98,11 +106,16 @@ class LongLived:
 
 @dataclass(frozen=True, eq=False)
 class Masses:
-    """Masses (n,) in MeV of X and of the mediator, with their places in the tables, found once."""
+    """Masses (n,) in MeV of X and of the mediator, with their places in the tables, found once.
+
+    `engine` "numba" is compiled code, the same to 1e-10; "auto" takes it where numba is installed.
+    """
 
     setup: LongLived
     m_x: Array
     m_mediator: Array
+    engine: Engine = "numpy"
+    _rows: dict[str, tuple[Index, Array]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def inside(self) -> Mask:
@@ -122,26 +135,44 @@ class Masses:
         return first if LOWEST_X <= first <= HIGHEST_X and (self.m_x == first).all() else None
 
     @cached_property
-    def mediator(self) -> tuple[Index, Array]:
-        """Stencil in the mass of the mediator."""
-        nodes = PROCESSES[self.setup.process].mediators
-        x = np.log(np.clip(self.m_mediator, nodes[0], nodes[-1]))
-        return stencil(np.log(nodes), x)
+    def y(self) -> Array:
+        """Ln of the mediator's mass (n,), within the tables."""
+        return np.log(np.clip(self.m_mediator, *self.setup.mediators))
 
     @cached_property
-    def _rows(self) -> dict[str, tuple[Index, Array]]:
-        return {}
+    def mediator(self) -> tuple[Index, Array]:
+        """Stencil in the mass of the mediator."""
+        return stencil(np.log(PROCESSES[self.setup.process].mediators), self.y)
 
-    def place(self, channel: Channel) -> tuple[Index, Array]:
-        """Return the stencil of a channel in the mass of X."""
-        return _place(channel, self.m_x)
+    @cached_property
+    def slow_mediator(self) -> tuple[Index, Array]:
+        """Stencil in the mass of the mediator at those of `Process.delays`."""
+        process = PROCESSES[self.setup.process]
+        return stencil(np.log(process.mediators[list(process.delays)]), self.y)
 
-    def rows(self, channel: Channel) -> tuple[Index, Array]:
-        """Return the 16 rows (n, 16) of a channel's table and their weights; the same for both charges."""
-        name = f"{channel.meson}_{channel.lepton}"
+    def x(self, channel: Channel) -> Array:
+        """Return the place (n,) of the mass of X on a channel's axis."""
+        return coordinate(channel, self.m_x)
+
+    def reached(self, channel: Channel) -> Index | slice:
+        """Return which points (m,) are below the threshold of a channel."""
+        below = self.m_x < channel.threshold
+        return slice(None) if below.all() else np.flatnonzero(below)
+
+    def rows(self, channel: Channel, of: str) -> tuple[Index, Array]:
+        """Return the 16 rows (m, 16) of a channel's table and their weights, for the points it `reached`.
+
+        The same for both charges; `of` "events" or "delays", which have fewer mediators.
+        """
+        name = f"{of} {channel.meson}_{channel.lepton}"
         if name not in self._rows:
-            k = len(PROCESSES[self.setup.process].mediators)
-            self._rows[name] = tensor_stencil(self.place(channel), self.mediator, k)
+            at = self.reached(channel)
+            process = PROCESSES[self.setup.process]
+            across, nodes = (
+                (self.mediator, process.mediators) if of == "events" else (self.slow_mediator, process.delays)
+            )
+            along = place(channel, self.m_x[at])
+            self._rows[name] = tensor_stencil(along, (across[0][at], across[1][at]), len(nodes))
         return self._rows[name]
 
 
@@ -163,21 +194,67 @@ def events(
     """
     setup = masses.setup
     out = np.zeros((len(masses.m_x), OBSERVABLES[quantity].bins))
+    add = _add_compiled if is_compiled(masses.engine) else _add
+    lost = None if loss is None else loss / HBARC_MEV_M
     for channels, scale in _together(setup, quantity, scales or {}):
-        first = channels[0]
-        if masses.common is not None:
-            if masses.common >= first.threshold:
-                continue
-            table = _at_mass(setup, channels, quantity, masses.common)
-            logs = blend(table, *masses.mediator)
-        else:
-            logs = blend(_table(setup, channels, quantity), *masses.rows(first))
-        made = np.exp(logs) * (closing(first, masses.m_x) * scale)[:, None]
-        if loss is not None:
-            made *= _survival(masses, channels, quantity, loss)
-        out += made
+        if masses.common is None or masses.common < channels[0].threshold:
+            add(masses, channels, quantity, closing(channels[0], masses.m_x) * scale, lost, out)
     out[~masses.inside] = np.inf
     return out
+
+
+def _add(
+    masses: Masses,
+    channels: tuple[Channel, ...],
+    quantity: str,
+    factor: Array,
+    loss: Array | None,
+    out: Array,
+) -> None:
+    """Add the events of channels of one threshold, times factor (n,), to `out` (n, bins)."""
+    setup, first, common = masses.setup, channels[0], masses.common
+    at = masses.reached(first)
+    if common is not None:
+        logs = blend(events_at_mass(setup, channels, quantity, common), *masses.mediator)
+    else:
+        logs = blend(events_table(setup, channels, quantity), *masses.rows(first, "events"))
+    if loss is not None:
+        if common is not None:
+            found = blend(delays_at_mass(setup, channels, quantity, common), *masses.slow_mediator)
+        else:
+            found = blend(delay_table(setup, channels, quantity), *masses.rows(first, "delays"))
+        bins = logs.shape[1]
+        mean, spread = np.exp(found[:, :bins]), np.exp(found[:, bins:])
+        mean *= spread
+        mean *= loss[at, None]
+        power = np.log1p(mean, out=mean)
+        power /= spread
+        logs -= power
+    made = np.exp(logs, out=logs)
+    made *= factor[at, None]
+    out[at] += made
+
+
+def _add_compiled(
+    masses: Masses,
+    channels: tuple[Channel, ...],
+    quantity: str,
+    factor: Array,
+    loss: Array | None,
+    out: Array,
+) -> None:
+    """Do the same in compiled code."""
+    from globalfit.physics.beam import compiled  # imports numba
+
+    setup, first = masses.setup, channels[0]
+    process = PROCESSES[setup.process]
+    along, across = compiled.axis(axis(first)), compiled.axis(np.log(process.mediators))
+    given = (events_table(setup, channels, quantity), along, across, masses.x(first), masses.y, factor)
+    if loss is None:
+        compiled.add_exponentials(*given, out)
+    else:
+        slow = compiled.axis(np.log(process.mediators[list(process.delays)]))
+        compiled.add_surviving(*given, delay_table(setup, channels, quantity), slow, loss, out)
 
 
 def _together(
@@ -194,21 +271,6 @@ def _together(
             yield from (((each,), factor) for each, factor in zip(charges, factors, strict=True))
 
 
-def _survival(masses: Masses, channels: tuple[Channel, ...], quantity: str, loss: Array) -> Array:
-    """Share (n, bins) of a channel's events whose X has not decayed."""
-    setup = masses.setup
-    process = PROCESSES[setup.process]
-    nodes = np.log(process.mediators[list(process.delays)])
-    rows, weights = tensor_stencil(
-        masses.place(channels[0]), stencil(nodes, np.log(np.maximum(masses.m_mediator, 1e-300))), 4
-    )
-    found = blend(_delay_table(setup, channels, quantity), rows, weights)
-    bins = found.shape[1] // 2
-    mean, spread = np.exp(found[:, :bins]), np.exp(found[:, bins:])
-    power = np.log1p((loss / HBARC_MEV_M)[:, None] * mean * spread) / spread
-    return np.asarray(np.exp(-power))
-
-
 def branching_ratio(setup: LongLived, channel: Channel, m_x: Array) -> Array:
     """Return BR(M+ -> l+ nu X) (n,) per squared coupling of X to the lepton; zero if closed or not coupled.
 
@@ -218,7 +280,7 @@ def branching_ratio(setup: LongLived, channel: Channel, m_x: Array) -> Array:
         return np.zeros(len(m_x))
     logs = load_tables(setup.path).branching[(*setup.key, channel.name)][:, None]
     at = np.clip(m_x, LOWEST_X, HIGHEST_X)
-    return np.asarray(np.exp(blend(logs, *_place(channel, at))[:, 0]) * closing(channel, m_x))
+    return np.asarray(np.exp(blend(logs, *place(channel, at))[:, 0]) * closing(channel, m_x))
 
 
 def closing(channel: Channel, m_x: Array) -> Array:
@@ -227,49 +289,3 @@ def closing(channel: Channel, m_x: Array) -> Array:
     if last < 0.99 * channel.threshold:  # the tables end before the channel does
         return np.ones(len(m_x))
     return np.asarray(np.clip((channel.threshold - m_x) / (channel.threshold - last), 0.0, 1.0))
-
-
-def _place(channel: Channel, m_x: Array) -> tuple[Index, Array]:
-    nodes = channel.coordinate(channel.masses)
-    at = channel.coordinate(np.clip(m_x, LOWEST_X, min(HIGHEST_X, float(channel.masses[-1]))))
-    return stencil(nodes, at)
-
-
-@cache
-def _table(setup: LongLived, channels: tuple[Channel, ...], quantity: str) -> Array:
-    """Ln events (m_x times mediators, bins): charges and vertex put in, parts and `channels` added up."""
-    tables = load_tables(setup.path)
-    charges = charge_weights(PARTS, *named_charges(setup.nuclear_charge))
-    factor = (VERTICES[setup.vertex] * charges)[:, None]
-    events = [np.exp(tables.logs(*setup.key, quantity, each)) * factor for each in channels]
-    total = np.log(np.sum(events, axis=(0, 3)))
-    return np.ascontiguousarray(total.reshape(-1, total.shape[-1]))
-
-
-@cache
-def _delay_table(setup: LongLived, channels: tuple[Channel, ...], quantity: str) -> Array:
-    """Ln mean and ln relative variance of r/p (m_x times 4, 2 bins), both charges of a meson together."""
-    tables = load_tables(setup.path)
-    charges = charge_weights(PARTS, *named_charges("Z"))[:, None]
-    places = list(PROCESSES[setup.process].delays)
-    zero, first, second = 0.0, 0.0, 0.0
-    for each in channels:
-        logs = tables.logs(*setup.key, quantity, each)[:, places]
-        mean, spread = np.moveaxis(tables.delay(*setup.key, quantity, each), -1, 0)
-        events = (np.exp(logs) * charges).sum(axis=2)
-        zero = zero + events
-        first = first + events * np.exp(mean)
-        second = second + events * np.exp(2.0 * mean) * (1.0 + spread)
-    ratio = np.asarray(first / zero)
-    spread = np.maximum(second / zero / ratio**2 - 1.0, 1e-3)
-    both = np.concatenate((np.log(ratio), np.log(spread)), axis=-1)
-    return np.ascontiguousarray(both.reshape(-1, both.shape[-1]))
-
-
-@lru_cache(maxsize=256)
-def _at_mass(setup: LongLived, channels: tuple[Channel, ...], quantity: str, m_x: float) -> Array:
-    """Ln events (mediators, bins) at one mass of X."""
-    table = _table(setup, channels, quantity)
-    k = len(PROCESSES[setup.process].mediators)
-    flat = table.reshape(len(channels[0].masses), k * table.shape[1])
-    return blend(flat, *_place(channels[0], np.array([m_x]))).reshape(k, -1)

@@ -23,7 +23,8 @@ from globalfit.physics.beam.channels import (
 )
 from globalfit.physics.beam.interpolation import blend, stencil, tensor_stencil
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
-from globalfit.physics.beam.prediction import PARTS, LongLived, Masses, events
+from globalfit.physics.beam.prediction import LongLived, Masses, events
+from globalfit.physics.beam.prepared import PARTS
 from globalfit.physics.beam.reference import Reference, spectrum_of
 from globalfit.physics.beam.tables import load_tables
 

@@ -1,0 +1,216 @@
+"""Masses of dark matter with their places in the tables, and its flux: in spectral shapes, and at LSND.
+
+The logarithm of a flux and its shape are interpolated source by source in m_V1 and (2 m_chi/m_V1)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from globalfit.arrays import Array, Mask
+from globalfit.constants import M_E
+from globalfit.physics.beam.dark_matter.channels import (
+    DECAYS,
+    GAP,
+    HIGHEST_RATIO,
+    M_CHI,
+    M_V1,
+    M_V2,
+    SHARES,
+    SOURCES,
+    Decay,
+    Source,
+)
+from globalfit.physics.beam.dark_matter.prepared import DarkMatter, amplitude_table, flux_table
+from globalfit.physics.beam.dark_matter.tables import load_tables
+from globalfit.physics.beam.grid import MODES
+from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
+from globalfit.physics.compiled_code import Engine, is_compiled
+
+
+@dataclass(frozen=True, eq=False)
+class Masses:
+    """Masses (n,) in MeV of V1, V2, chi and chi', with their places in the tables, found once."""
+
+    setup: DarkMatter
+    m_v1: Array
+    m_v2: Array
+    m_chi: Array
+    m_chi_prime: Array
+    flux_m_chi: Array | None = None  # instead of m_chi in the flux
+    charges: Array | None = None  # (n, parts): weights of the parts of the target, if `setup` has none
+    engine: Engine = "numpy"
+    _blended: dict[tuple[str, str], tuple[Array | None, Array]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def closed(self) -> Mask:
+        """Whether V1 -> chi chibar or chi' -> chi e+ e- is closed (n,): no events."""
+        return np.asarray((2.0 * self.light >= self.m_v1) | (self.m_chi_prime - self.m_chi <= 2.0 * M_E))
+
+    @cached_property
+    def light(self) -> Array:
+        """Mass (n,) of chi in the flux."""
+        return self.m_chi if self.flux_m_chi is None else self.flux_m_chi
+
+    @cached_property
+    def inside(self) -> Mask:
+        """Whether the tables cover the masses (n,)."""
+        gap = self.m_chi_prime - self.m_chi
+        ratio = self.m_chi <= HIGHEST_RATIO * self.m_chi_prime
+        inside = ratio & (gap >= GAP[0]) & (gap <= GAP[1]) & (self.m_v1 >= M_V1[0]) & (self.m_v1 <= M_V1[1])
+        inside &= (self.m_v2 >= M_V2[0]) & (self.m_v2 <= M_V2[1])
+        return np.asarray(inside & (self.m_chi >= M_CHI[0]) & (self.m_chi <= M_CHI[1]))
+
+    @cached_property
+    def places(self) -> tuple[tuple[Decay, Index, tuple[Array, Array, Array]], ...]:
+        """For each decay its points (m,) and their places (m,) on its three axes."""
+        found = []
+        real = self.m_chi_prime - self.m_chi > self.m_v2
+        for decay in DECAYS:
+            at = np.flatnonzero((real == decay.on_shell) & self.inside & ~self.closed)
+            if at.size:
+                x = decay.coordinates(self.m_chi[at], self.m_chi_prime[at], self.m_v2[at])
+                found.append((decay, at, x))
+        return tuple(found)
+
+    @cached_property
+    def rows(self) -> dict[str, tuple[Index, Array]]:
+        """For each decay 64 rows (m, 64) of its tables and their weights."""
+        found = {}
+        for decay, _, x in self.places:
+            axes = [stencil(axis, each) for axis, each in zip(decay.nodes, x, strict=True)]
+            pair = tensor_stencil(axes[0], axes[1], len(decay.nodes[1]))
+            found[decay.name] = tensor_stencil(pair, axes[2], len(decay.nodes[2]))
+        return found
+
+    @cached_property
+    def amplitudes(self) -> Array:
+        """`total_amplitudes` (n, modes, k) of these masses."""
+        return total_amplitudes(self)
+
+    @cached_property
+    def share(self) -> Array:
+        """(2 m_chi/m_V1)^2 (n,), within the tables."""
+        return np.clip((2.0 * self.light / self.m_v1) ** 2, SHARES[0], 1.0)
+
+    @cached_property
+    def shares(self) -> tuple[Index, Array]:
+        """Stencil in `share`."""
+        return stencil(SHARES, self.share)
+
+
+def amplitudes(masses: Masses, source: str) -> Array:
+    """Return the flux amplitudes (n, modes, k) of one source, protons on target included, of `grid.MODES`."""
+    return _amplitudes(masses, (source,), {})
+
+
+def total_amplitudes(masses: Masses, factors: Mapping[str, Array] | None = None) -> Array:
+    """Return amplitudes (n, modes, k) of all sources, each times its factor (n,) if there are any."""
+    return _amplitudes(masses, masses.setup.sources, factors or {})
+
+
+def lsnd_flux(setup: DarkMatter, source: str, masses: Masses) -> Array:
+    """Return the flux (n, energies) of a source at LSND; zero where the source is closed."""
+    table = flux_table(setup, source, "lsnd")
+    each = SOURCES[source]
+    out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
+    at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
+    if at.size:
+        shares = masses.shares[0][at], masses.shares[1][at]
+        mixed = blend(table, *tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES)))
+        scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
+        out[at] = np.maximum(mixed[:, 1:] * scale[:, None], 0.0)
+    return out
+
+
+def branching_ratio(path: Path, source: str, weights: Sequence[float], m_v1: Array) -> Array:
+    """Return BR(M -> ... V1) (n,) of a charged or neutral meson per squared coupling; zero if closed."""
+    each = SOURCES[source]
+    logs = np.log(load_tables(path).arrays[f"branching/{source}"] @ np.asarray(weights))
+    at = _place(each, m_v1)
+    return np.asarray(np.exp(blend(logs[:, None], *at)[:, 0]) * closing(each, m_v1))
+
+
+def closing(source: Source, m_v1: Array) -> Array:
+    """Return 1 below a source's last node, 0 above its threshold, falling linearly between."""
+    last = source.highest
+    if last < 0.99 * source.threshold:  # the tables end before the source does
+        return np.ones(len(m_v1))
+    return np.asarray(np.clip((source.threshold - m_v1) / (source.threshold - last), 0.0, 1.0))
+
+
+def _amplitudes(masses: Masses, sources: Sequence[str], factors: Mapping[str, Array]) -> Array:
+    """Sum of the sources' amplitudes (n, modes, k), each times its factor (n,)."""
+    table, first = amplitude_table(masses.setup)
+    scales = {name: _scale(masses, name, factors) for name in sources}
+    scales = {name: scale for name, scale in scales.items() if scale.any()}
+    if not scales:
+        made = np.zeros((len(masses.m_v1), table.shape[1] - 1))
+    elif is_compiled(masses.engine):
+        made = _compiled_sum(masses, table, first, scales)
+    else:
+        made = _sum(masses, table, first, scales)
+    return made.reshape(len(made), len(MODES), -1)
+
+
+def _scale(masses: Masses, name: str, factors: Mapping[str, Array]) -> Array:
+    """Return what multiplies the amplitudes of a source (n,): 0 where it or what follows is closed."""
+    source = SOURCES[name]
+    reached = (masses.m_v1 < source.threshold) & ~masses.closed
+    scale = np.where(reached, closing(source, masses.m_v1), 0.0)
+    return scale * factors[name] if name in factors else scale
+
+
+def _sum(masses: Masses, table: Array, first: Mapping[str, int], scales: Mapping[str, Array]) -> Array:
+    """Sum (n, modes k) of sources: one product with a sparse matrix for all of them."""
+    n, k = len(masses.m_v1), len(SHARES)
+    index, weights = np.empty((n, len(scales), 4, 4), dtype=np.intp), np.empty((n, len(scales), 4, 4))
+    nodes, shares = masses.shares
+    for i, name in enumerate(scales):
+        own, along = _place(SOURCES[name], masses.m_v1)
+        np.add((k * own + first[name])[:, :, None], nodes[:, None, :], out=index[:, i])
+        np.multiply(along[:, :, None], shares[:, None, :], out=weights[:, i])
+    scale = np.stack(list(scales.values()), axis=1)
+    reached = scale != 0.0
+    index, weights = index[reached].reshape(-1, 16), weights[reached].reshape(-1, 16)
+    levels = np.einsum("ij,ij->i", table[:, 0].take(index), weights)
+    weights *= (np.exp(levels) * scale[reached])[:, None]
+    from scipy.sparse import csr_array
+
+    ends = 16 * np.append(0, np.cumsum(reached.sum(axis=1)))
+    matrix = csr_array((weights.ravel(), index.ravel(), ends), shape=(n, len(table)))
+    return np.asarray(matrix @ table)[:, 1:]
+
+
+def _compiled_sum(
+    masses: Masses, table: Array, first: Mapping[str, int], scales: Mapping[str, Array]
+) -> Array:
+    """Do the same in compiled code, one source after the other."""
+    from globalfit.physics.beam import compiled  # imports numba
+
+    out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
+    across = compiled.axis(SHARES)
+    for name, scale in scales.items():
+        nodes = _source_nodes(SOURCES[name])
+        own = table[first[name] : first[name] + len(nodes) * len(SHARES)]
+        x = _coordinate(SOURCES[name], masses.m_v1)
+        compiled.add_levelled(own, compiled.axis(nodes), across, x, masses.share, scale, out)
+    return out
+
+
+def _place(source: Source, m_v1: Array) -> tuple[Index, Array]:
+    return stencil(_source_nodes(source), _coordinate(source, m_v1))
+
+
+def _coordinate(source: Source, m_v1: Array) -> Array:
+    return source.coordinate(np.clip(m_v1, M_V1[0], source.highest))
+
+
+@cache
+def _source_nodes(source: Source) -> Array:
+    return source.coordinate(source.masses)
