@@ -248,8 +248,8 @@ class PortalPoint(MediatorPoint):
 
     @cached_property
     def _scales(self) -> Mapping[str, Array]:
-        pi, k = self.flux_pi, self.flux_k
-        return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
+        pi, k, minus = self.flux_pi, self.flux_k, self.flux_k_minus
+        return {"pi+": pi, "pi-": pi, "k+": k, "k-": k if (minus == 1.0).all() else k * minus}
 
     def flux_scale(self, parent: str) -> Array:
         """Return the flux of "pi+", "pi-", "k+", "k-" over that of the tables, (n,) or ()."""

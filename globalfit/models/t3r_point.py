@@ -252,7 +252,7 @@ class T3RPoint(PortalPoint):
         """Events of a dark-matter portal; None in the others."""
         return DarkSignal(self) if self.model.portal in DARK_MATTER else None
 
-    @property
+    @cached_property
     def setup(self) -> LongLived:
         """Process and conventions of the portal, by the model's options."""
         return long_lived(self.model)

@@ -6,7 +6,6 @@ arrays in between. Points with factor zero, those of closed channels, cost nothi
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -24,43 +23,46 @@ class Axis(NamedTuple):
     nodes: Array
     inverse: Array
 
-
-def axis(nodes: Array) -> Axis:
-    """Return the axis of increasing nodes (k,), k >= 4."""
-    return _axis(nodes.tobytes())
-
-
-@lru_cache(maxsize=256)
-def _axis(of_nodes: bytes) -> Axis:
-    return Axis(np.frombuffer(of_nodes).copy(), inverse_denominators(of_nodes).copy())
+    @classmethod
+    def of(cls, nodes: Array) -> Axis:
+        """Return the axis of increasing nodes (k,), k >= 4."""
+        return cls(nodes.copy(), inverse_denominators(nodes.tobytes()).copy())
 
 
-def add_exponentials(
-    table: Array, first: Axis, second: Axis, x: Array, y: Array, factor: Array, out: Array
-) -> None:
-    """Add factor (n,) times the exponential of the blended table (rows, bins) to `out` (n, bins)."""
-    room = np.empty((2, 4)), np.empty(table.shape[1]), np.empty(0)
-    _add_exponentials(table, first, second, x, y, factor, NONE, first, x, *room, out)
+class Plane(NamedTuple):
+    """A table (k_first times k_second, columns) in two masses."""
+
+    table: Array
+    first: Axis
+    second: Axis
+
+    @classmethod
+    def of(cls, table: Array, first: Array, second: Array) -> Plane:
+        """Return the table on increasing nodes (k_first,) and (k_second,)."""
+        return cls(np.ascontiguousarray(table), Axis.of(first), Axis.of(second))
+
+
+def add_exponentials(plane: Plane, x: Array, y: Array, factor: Array, out: Array) -> None:
+    """Add factor (n,) times the exponential of the blended table to `out` (n, columns), at x, y (n,)."""
+    room = np.empty((2, 4)), np.empty(out.shape[1]), np.empty(0)
+    _add_exponentials(*plane, x, y, factor, NONE, plane.first, x, *room, out)
 
 
 def add_surviving(
-    table: Array, first: Axis, second: Axis, x: Array, y: Array, factor: Array, delays: Array, third: Axis,
-    loss: Array, out: Array,
-) -> None:  # fmt: skip
-    """Do the same for X that decay: `delays` (rows, 2 bins) on the axes `first` and `third`.
-
-    Delays are ln mean and ln relative variance of r/p, which is taken to follow a gamma distribution, and
-    loss (n,) is m Gamma over hbar c.
-    """
-    room = np.empty((2, 4)), np.empty(table.shape[1]), np.empty(delays.shape[1])
-    _add_exponentials(table, first, second, x, y, factor, delays, third, loss, *room, out)
-
-
-def add_levelled(
-    table: Array, first: Axis, second: Axis, x: Array, y: Array, factor: Array, out: Array
+    plane: Plane, x: Array, y: Array, factor: Array, delays: Plane, loss: Array, out: Array
 ) -> None:
-    """Add factor (n,) e^level times the rest to `out` (n, columns); level and rest (rows, 1 + columns)."""
-    _add_levelled(table, first, second, x, y, factor, np.empty((2, 4)), np.empty(table.shape[1]), out)
+    """Do the same for X that decay: `delays` has 2 columns for each one of `plane`, and the same first axis.
+
+    They are ln mean and ln relative variance of r/p, which is taken to follow a gamma distribution; loss (n,)
+    is m Gamma over hbar c.
+    """
+    room = np.empty((2, 4)), np.empty(out.shape[1]), np.empty(2 * out.shape[1])
+    _add_exponentials(*plane, x, y, factor, delays.table, delays.second, loss, *room, out)
+
+
+def add_levelled(plane: Plane, x: Array, y: Array, factor: Array, out: Array) -> None:
+    """Add factor (n,) e^level times the rest to `out` (n, columns); the level is the table's first column."""
+    _add_levelled(*plane, x, y, factor, np.empty((2, 4)), np.empty(1 + out.shape[1]), out)
 
 
 @jit

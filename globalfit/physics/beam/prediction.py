@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,6 +39,9 @@ from globalfit.physics.beam.prepared import (
 from globalfit.physics.beam.primakoff import VERTICES
 from globalfit.physics.beam.tables import load_tables
 from globalfit.physics.compiled_code import Engine, is_compiled
+
+if TYPE_CHECKING:
+    from globalfit.physics.beam.compiled import Plane
 
 LEPTONS = {"mu": ("mu",), "e": ("e",), "e+mu": ("mu", "e")}
 
@@ -246,29 +250,50 @@ def _add_compiled(
     """Do the same in compiled code."""
     from globalfit.physics.beam import compiled  # imports numba
 
-    setup, first = masses.setup, channels[0]
-    process = PROCESSES[setup.process]
-    along, across = compiled.axis(axis(first)), compiled.axis(np.log(process.mediators))
-    given = (events_table(setup, channels, quantity), along, across, masses.x(first), masses.y, factor)
+    plane, delays = _planes(masses.setup, channels, quantity, loss is not None)
+    x = masses.x(channels[0])
     if loss is None:
-        compiled.add_exponentials(*given, out)
+        compiled.add_exponentials(plane, x, masses.y, factor, out)
     else:
-        slow = compiled.axis(np.log(process.mediators[list(process.delays)]))
-        compiled.add_surviving(*given, delay_table(setup, channels, quantity), slow, loss, out)
+        compiled.add_surviving(plane, x, masses.y, factor, delays, loss, out)
+
+
+@cache
+def _planes(
+    setup: LongLived, channels: tuple[Channel, ...], quantity: str, mortal: bool
+) -> tuple[Plane, Plane]:
+    """Tables of events and, of `mortal` X, of delays for compiled code."""
+    from globalfit.physics.beam.compiled import Plane
+
+    process, x = PROCESSES[setup.process], axis(channels[0])
+    plane = Plane.of(events_table(setup, channels, quantity), x, np.log(process.mediators))
+    if not mortal:
+        return plane, plane
+    slow = np.log(process.mediators[list(process.delays)])
+    return plane, Plane.of(delay_table(setup, channels, quantity), x, slow)
 
 
 def _together(
     setup: LongLived, quantity: str, scales: Mapping[str, Array]
 ) -> Iterator[tuple[tuple[Channel, ...], Array | float]]:
     """Channels that reach a quantity with their scale: both charges of a meson as one where scales agree."""
-    reach = [each for each in setup.channels if each in OBSERVABLES[quantity].channels]
-    for meson, lepton in dict.fromkeys((each.meson, each.lepton) for each in reach):
-        charges = tuple(each for each in reach if (each.meson, each.lepton) == (meson, lepton))
+    for charges in _reaching(setup, quantity):
         factors = [scales.get(each.parent, 1.0) for each in charges]
-        if all(np.array_equal(factor, factors[0]) for factor in factors):
-            yield charges, factors[0]
+        first = factors[0]
+        if all(factor is first or np.array_equal(factor, first) for factor in factors):
+            yield charges, first
         else:
             yield from (((each,), factor) for each, factor in zip(charges, factors, strict=True))
+
+
+@cache
+def _reaching(setup: LongLived, quantity: str) -> tuple[tuple[Channel, ...], ...]:
+    """Channels that reach a quantity, both charges of a meson together."""
+    reach = [each for each in setup.channels if each in OBSERVABLES[quantity].channels]
+    return tuple(
+        tuple(each for each in reach if (each.meson, each.lepton) == (meson, lepton))
+        for meson, lepton in dict.fromkeys((each.meson, each.lepton) for each in reach)
+    )
 
 
 def branching_ratio(setup: LongLived, channel: Channel, m_x: Array) -> Array:

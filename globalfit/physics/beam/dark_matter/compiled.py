@@ -5,6 +5,7 @@ The same as `prediction` and `eta_decay` do with arrays.
 
 from __future__ import annotations
 
+from functools import cache
 from math import floor, pi, sqrt
 from typing import Final
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.constants import M_E, M_MU
-from globalfit.physics.beam.compiled import NONE, Axis, add_four, axis, place
+from globalfit.physics.beam.compiled import NONE, Axis, add_four, place
 from globalfit.physics.beam.dark_matter.channels import Decay
 from globalfit.physics.beam.dark_matter.prepared import Kernel
 from globalfit.physics.beam.interpolation import Index
@@ -28,11 +29,17 @@ def mixed(kernel: Kernel, decay: Decay, at: tuple[Array, Array, Array], charges:
 
     `charges` (m, parts) multiply the parts of the kernel.
     """
-    first, second, third = (axis(nodes) for nodes in decay.nodes)
+    first, second, third = _axes(decay)
     out = np.empty((len(charges), len(kernel.shapes)))
     room = np.empty((3, 4)), np.empty(kernel.rows.shape[1])
     _fill_mixed(kernel.rows, first, second, third, *at, charges, *room, out)
     return out
+
+
+@cache
+def _axes(decay: Decay) -> tuple[Axis, Axis, Axis]:
+    first, second, third = decay.nodes
+    return Axis.of(first), Axis.of(second), Axis.of(third)
 
 
 def fold(a: Array, shape: Array, rows: Index, out: Array) -> None:

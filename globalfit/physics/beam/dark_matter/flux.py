@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,11 +27,14 @@ from globalfit.physics.beam.dark_matter.channels import (
     Decay,
     Source,
 )
-from globalfit.physics.beam.dark_matter.prepared import DarkMatter, amplitude_table, flux_table
+from globalfit.physics.beam.dark_matter.prepared import DarkMatter, amplitude_table, flux_table, shape_count
 from globalfit.physics.beam.dark_matter.tables import load_tables
 from globalfit.physics.beam.grid import MODES
 from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
 from globalfit.physics.compiled_code import Engine, is_compiled
+
+if TYPE_CHECKING:
+    from globalfit.physics.beam.compiled import Plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +150,11 @@ def closing(source: Source, m_v1: Array) -> Array:
 
 def _amplitudes(masses: Masses, sources: Sequence[str], factors: Mapping[str, Array]) -> Array:
     """Sum of the sources' amplitudes (n, modes, k), each times its factor (n,)."""
-    table, first = amplitude_table(masses.setup)
     scales = {name: _scale(masses, name, factors) for name in sources}
     scales = {name: scale for name, scale in scales.items() if scale.any()}
     if not scales:
-        made = np.zeros((len(masses.m_v1), table.shape[1] - 1))
-    elif is_compiled(masses.engine):
-        made = _compiled_sum(masses, table, first, scales)
-    else:
-        made = _sum(masses, table, first, scales)
+        return np.zeros((len(masses.m_v1), len(MODES), shape_count(masses.setup.path)))
+    made = (_compiled_sum if is_compiled(masses.engine) else _sum)(masses, scales)
     return made.reshape(len(made), len(MODES), -1)
 
 
@@ -166,8 +166,9 @@ def _scale(masses: Masses, name: str, factors: Mapping[str, Array]) -> Array:
     return scale * factors[name] if name in factors else scale
 
 
-def _sum(masses: Masses, table: Array, first: Mapping[str, int], scales: Mapping[str, Array]) -> Array:
-    """Sum (n, modes k) of sources: one product with a sparse matrix for all of them."""
+def _sum(masses: Masses, scales: Mapping[str, Array]) -> Array:
+    """Sum (n, modes k) of sources, each times its scale (n,): one product with a sparse matrix for all."""
+    table, first = amplitude_table(masses.setup)
     n, k = len(masses.m_v1), len(SHARES)
     index, weights = np.empty((n, len(scales), 4, 4), dtype=np.intp), np.empty((n, len(scales), 4, 4))
     nodes, shares = masses.shares
@@ -187,20 +188,29 @@ def _sum(masses: Masses, table: Array, first: Mapping[str, int], scales: Mapping
     return np.asarray(matrix @ table)[:, 1:]
 
 
-def _compiled_sum(
-    masses: Masses, table: Array, first: Mapping[str, int], scales: Mapping[str, Array]
-) -> Array:
+def _compiled_sum(masses: Masses, scales: Mapping[str, Array]) -> Array:
     """Do the same in compiled code, one source after the other."""
     from globalfit.physics.beam import compiled  # imports numba
 
-    out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
-    across = compiled.axis(SHARES)
+    planes = _planes(masses.setup)
+    out = np.zeros((len(masses.m_v1), planes[next(iter(scales))].table.shape[1] - 1))
     for name, scale in scales.items():
-        nodes = _source_nodes(SOURCES[name])
-        own = table[first[name] : first[name] + len(nodes) * len(SHARES)]
         x = _coordinate(SOURCES[name], masses.m_v1)
-        compiled.add_levelled(own, compiled.axis(nodes), across, x, masses.share, scale, out)
+        compiled.add_levelled(planes[name], x, masses.share, scale, out)
     return out
+
+
+@cache
+def _planes(setup: DarkMatter) -> dict[str, Plane]:
+    """Parts of `amplitude_table` for compiled code, by source."""
+    from globalfit.physics.beam.compiled import Plane
+
+    table, first = amplitude_table(setup)
+    nodes = {name: _source_nodes(SOURCES[name]) for name in first}
+    return {
+        name: Plane.of(table[start : start + len(nodes[name]) * len(SHARES)], nodes[name], SHARES)
+        for name, start in first.items()
+    }
 
 
 def _place(source: Source, m_v1: Array) -> tuple[Index, Array]:
