@@ -1,6 +1,6 @@
 """Interpolation of tables in two masses point by point, in compiled code: imported only to use numba.
 
-The same as `interpolation.blend` of a `tensor_stencil` with what is done to its result afterwards, without
+The same as `interpolation.blend` of the `neighbours` with what is done to its result afterwards, without
 arrays in between. Points with factor zero, those of closed channels, cost nothing.
 """
 
@@ -18,7 +18,7 @@ NONE = np.zeros((0, 0))  # a table that is not there
 
 
 class Axis(NamedTuple):
-    """Nodes (k,) of an axis, and 1/prod_j (x_i - x_j) (k - 3, 4) of each four neighbours."""
+    """Nodes (k,) of an axis, and 1/prod_j (x_i - x_j) (4, k - 3) of each four neighbours."""
 
     nodes: Array
     inverse: Array
@@ -78,10 +78,10 @@ def place(along: Axis, x: float, weights: Array) -> int:
             high = middle
     first = min(max(low - 2, 0), nodes.size - 4)
     d_0, d_1, d_2, d_3 = x - nodes[first], x - nodes[first + 1], x - nodes[first + 2], x - nodes[first + 3]
-    weights[0] = d_1 * (d_2 * d_3) * inverse[first, 0]
-    weights[1] = d_0 * (d_2 * d_3) * inverse[first, 1]
-    weights[2] = d_3 * (d_0 * d_1) * inverse[first, 2]
-    weights[3] = d_2 * (d_0 * d_1) * inverse[first, 3]
+    weights[0] = d_1 * (d_2 * d_3) * inverse[0, first]
+    weights[1] = d_0 * (d_2 * d_3) * inverse[1, first]
+    weights[2] = d_3 * (d_0 * d_1) * inverse[2, first]
+    weights[3] = d_2 * (d_0 * d_1) * inverse[3, first]
     return first
 
 

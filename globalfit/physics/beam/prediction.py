@@ -25,7 +25,7 @@ from globalfit.physics.beam.channels import (
     PROCESSES,
     Channel,
 )
-from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
+from globalfit.physics.beam.interpolation import Index, Stencil, blend, neighbours, stencil
 from globalfit.physics.beam.nuclei import named_charges
 from globalfit.physics.beam.prepared import (
     axis,
@@ -144,12 +144,12 @@ class Masses:
         return np.log(np.clip(self.m_mediator, *self.setup.mediators))
 
     @cached_property
-    def mediator(self) -> tuple[Index, Array]:
+    def mediator(self) -> Stencil:
         """Stencil in the mass of the mediator."""
         return stencil(np.log(PROCESSES[self.setup.process].mediators), self.y)
 
     @cached_property
-    def slow_mediator(self) -> tuple[Index, Array]:
+    def slow_mediator(self) -> Stencil:
         """Stencil in the mass of the mediator at those of `Process.delays`."""
         process = PROCESSES[self.setup.process]
         return stencil(np.log(process.mediators[list(process.delays)]), self.y)
@@ -164,20 +164,18 @@ class Masses:
         return slice(None) if below.all() else np.flatnonzero(below)
 
     def rows(self, channel: Channel, of: str) -> tuple[Index, Array]:
-        """Return the 16 rows (m, 16) of a channel's table and their weights, for the points it `reached`.
+        """Return the rows (m, 16) of a channel's table and their weights, for the points it `reached`.
 
-        The same for both charges; `of` "events" or "delays", which have fewer mediators.
+        The same for both charges; `of` "events" or "delays", which have fewer mediators. Where the mass of X
+        is `common` the rows (n, 4) of a table at that mass.
         """
-        name = f"{of} {channel.meson}_{channel.lepton}"
-        if name not in self._rows:
+        key = of if self.common is not None else f"{of} {channel.meson}_{channel.lepton}"
+        if key not in self._rows:
             at = self.reached(channel)
-            process = PROCESSES[self.setup.process]
-            across, nodes = (
-                (self.mediator, process.mediators) if of == "events" else (self.slow_mediator, process.delays)
-            )
-            along = place(channel, self.m_x[at])
-            self._rows[name] = tensor_stencil(along, (across[0][at], across[1][at]), len(nodes))
-        return self._rows[name]
+            across = (self.mediator if of == "events" else self.slow_mediator).take(at)
+            axes = (across,) if self.common is not None else (place(channel, self.m_x[at]), across)
+            self._rows[key] = neighbours(*axes)
+        return self._rows[key]
 
 
 def events(
@@ -216,17 +214,13 @@ def _add(
     out: Array,
 ) -> None:
     """Add the events of channels of one threshold, times factor (n,), to `out` (n, bins)."""
-    setup, first, common = masses.setup, channels[0], masses.common
-    at = masses.reached(first)
-    if common is not None:
-        logs = blend(events_at_mass(setup, channels, quantity, common), *masses.mediator)
-    else:
-        logs = blend(events_table(setup, channels, quantity), *masses.rows(first, "events"))
+    given, first = (masses.setup, channels, quantity), channels[0]
+    at, common = masses.reached(first), masses.common
+    table = events_table(*given) if common is None else events_at_mass(*given, common)
+    logs = blend(table, *masses.rows(first, "events"))
     if loss is not None:
-        if common is not None:
-            found = blend(delays_at_mass(setup, channels, quantity, common), *masses.slow_mediator)
-        else:
-            found = blend(delay_table(setup, channels, quantity), *masses.rows(first, "delays"))
+        table = delay_table(*given) if common is None else delays_at_mass(*given, common)
+        found = blend(table, *masses.rows(first, "delays"))
         bins = logs.shape[1]
         mean, spread = np.exp(found[:, :bins]), np.exp(found[:, bins:])
         mean *= spread
@@ -305,7 +299,7 @@ def branching_ratio(setup: LongLived, channel: Channel, m_x: Array) -> Array:
         return np.zeros(len(m_x))
     logs = load_tables(setup.path).branching[(*setup.key, channel.name)][:, None]
     at = np.clip(m_x, LOWEST_X, HIGHEST_X)
-    return np.asarray(np.exp(blend(logs, *place(channel, at))[:, 0]) * closing(channel, m_x))
+    return np.asarray(np.exp(blend(logs, *neighbours(place(channel, at)))[:, 0]) * closing(channel, m_x))
 
 
 def closing(channel: Channel, m_x: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.physics.beam.channels import HIGHEST_X, LOWEST_X, PROCESSES, Channel
-from globalfit.physics.beam.interpolation import Index, blend, stencil
+from globalfit.physics.beam.interpolation import Stencil, blend, neighbours, stencil
 from globalfit.physics.beam.nuclei import charge_weights, named_charges, scatterers
 from globalfit.physics.beam.primakoff import VERTICES
 from globalfit.physics.beam.tables import load_tables
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PARTS = scatterers({"C": 1.0, "H": 1.0})
 
 
-def place(channel: Channel, m_x: Array) -> tuple[Index, Array]:
+def place(channel: Channel, m_x: Array) -> Stencil:
     """Return the stencil of the mass of X (n,) in a channel's tables."""
     return stencil(axis(channel), coordinate(channel, m_x))
 
@@ -83,4 +83,4 @@ def delays_at_mass(setup: LongLived, channels: tuple[Channel, ...], quantity: st
 def _first_axis(table: Array, channel: Channel, m_x: float) -> Array:
     """Blend a table (m_x times others, bins) in its first axis: (others, bins)."""
     flat = table.reshape(len(channel.masses), -1)
-    return blend(flat, *place(channel, np.array([m_x]))).reshape(-1, table.shape[1])
+    return blend(flat, *neighbours(place(channel, np.array([m_x])))).reshape(-1, table.shape[1])

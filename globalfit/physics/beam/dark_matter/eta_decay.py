@@ -7,7 +7,7 @@ and sum S of the masses; the part of A' along its momentum is neglected, and so 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from math import pi
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ from globalfit.arrays import Array
 from globalfit.constants import M_E, M_MU
 from globalfit.physics import decays
 from globalfit.physics.beam.grid import EDGES
+from globalfit.physics.beam.interpolation import Index
 from globalfit.physics.compiled_code import Engine, is_compiled
 
 NODES: Final = 48  # of the invariant mass of what eta_2 decays to
@@ -117,6 +118,15 @@ class Way:
         lengths = np.divide(-loss[:, None], p, out=p)
         return cls(shift, -np.expm1(lengths, out=lengths), engine)
 
+    @cached_property
+    def _places(self) -> tuple[Index, Array]:
+        """Where in fluxes with two zeros behind each, all points in a row, and the share of what is right."""
+        n, bins = self.chance.shape
+        whole = np.floor(self.shift)
+        left = np.minimum(np.arange(bins) + whole.astype(np.intp)[:, None], bins)
+        left += (bins + 2) * np.arange(n)[:, None]
+        return left, (self.shift - whole)[:, None]
+
     def change(self, h: Array) -> Array:
         """Return the flux (n, energies) with unequal masses, times the chance of a decay."""
         if is_compiled(self.engine):
@@ -124,15 +134,13 @@ class Way:
 
             return compiled.moved(h, self.shift, self.chance)
         n, bins = h.shape
-        whole = np.floor(self.shift)
-        left = np.minimum(np.arange(bins) + whole.astype(np.intp)[:, None], bins)
-        left += (bins + 2) * np.arange(n)[:, None]  # two zeros behind each flux, all points in a row
         padded = np.zeros((n, bins + 2))
         padded[:, :-2] = h
-        moved = padded.take(left + 1)
+        left, share = self._places
         low = padded.take(left)
+        moved = padded.take(left + 1)
         moved -= low
-        moved *= (self.shift - whole)[:, None]
+        moved *= share
         moved += low
         return np.asarray(moved * self.chance)
 

@@ -30,7 +30,7 @@ from globalfit.physics.beam.dark_matter.channels import (
 from globalfit.physics.beam.dark_matter.prepared import DarkMatter, amplitude_table, flux_table, shape_count
 from globalfit.physics.beam.dark_matter.tables import load_tables
 from globalfit.physics.beam.grid import MODES
-from globalfit.physics.beam.interpolation import Index, blend, stencil, tensor_stencil
+from globalfit.physics.beam.interpolation import Index, Stencil, blend, neighbours, stencil
 from globalfit.physics.compiled_code import Engine, is_compiled
 
 if TYPE_CHECKING:
@@ -87,9 +87,8 @@ class Masses:
         """For each decay 64 rows (m, 64) of its tables and their weights."""
         found = {}
         for decay, _, x in self.places:
-            axes = [stencil(axis, each) for axis, each in zip(decay.nodes, x, strict=True)]
-            pair = tensor_stencil(axes[0], axes[1], len(decay.nodes[1]))
-            found[decay.name] = tensor_stencil(pair, axes[2], len(decay.nodes[2]))
+            axes = (stencil(axis, each) for axis, each in zip(decay.nodes, x, strict=True))
+            found[decay.name] = neighbours(*axes)
         return found
 
     @cached_property
@@ -103,7 +102,7 @@ class Masses:
         return np.clip((2.0 * self.light / self.m_v1) ** 2, SHARES[0], 1.0)
 
     @cached_property
-    def shares(self) -> tuple[Index, Array]:
+    def shares(self) -> Stencil:
         """Stencil in `share`."""
         return stencil(SHARES, self.share)
 
@@ -125,8 +124,7 @@ def lsnd_flux(setup: DarkMatter, source: str, masses: Masses) -> Array:
     out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
     at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
     if at.size:
-        shares = masses.shares[0][at], masses.shares[1][at]
-        mixed = blend(table, *tensor_stencil(_place(each, masses.m_v1[at]), shares, len(SHARES)))
+        mixed = blend(table, *neighbours(_place(each, masses.m_v1[at]), masses.shares.take(at)))
         scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
         out[at] = np.maximum(mixed[:, 1:] * scale[:, None], 0.0)
     return out
@@ -137,7 +135,7 @@ def branching_ratio(path: Path, source: str, weights: Sequence[float], m_v1: Arr
     each = SOURCES[source]
     logs = np.log(load_tables(path).arrays[f"branching/{source}"] @ np.asarray(weights))
     at = _place(each, m_v1)
-    return np.asarray(np.exp(blend(logs[:, None], *at)[:, 0]) * closing(each, m_v1))
+    return np.asarray(np.exp(blend(logs[:, None], *neighbours(at))[:, 0]) * closing(each, m_v1))
 
 
 def closing(source: Source, m_v1: Array) -> Array:
@@ -169,16 +167,14 @@ def _scale(masses: Masses, name: str, factors: Mapping[str, Array]) -> Array:
 def _sum(masses: Masses, scales: Mapping[str, Array]) -> Array:
     """Sum (n, modes k) of sources, each times its scale (n,): one product with a sparse matrix for all."""
     table, first = amplitude_table(masses.setup)
-    n, k = len(masses.m_v1), len(SHARES)
-    index, weights = np.empty((n, len(scales), 4, 4), dtype=np.intp), np.empty((n, len(scales), 4, 4))
-    nodes, shares = masses.shares
+    n = len(masses.m_v1)
+    index, weights = np.empty((n, len(scales), 16), dtype=np.intp), np.empty((n, len(scales), 16))
     for i, name in enumerate(scales):
-        own, along = _place(SOURCES[name], masses.m_v1)
-        np.add((k * own + first[name])[:, :, None], nodes[:, None, :], out=index[:, i])
-        np.multiply(along[:, :, None], shares[:, None, :], out=weights[:, i])
+        own, weights[:, i] = neighbours(_place(SOURCES[name], masses.m_v1), masses.shares)
+        np.add(own, first[name], out=index[:, i])
     scale = np.stack(list(scales.values()), axis=1)
     reached = scale != 0.0
-    index, weights = index[reached].reshape(-1, 16), weights[reached].reshape(-1, 16)
+    index, weights = index[reached], weights[reached]
     levels = np.einsum("ij,ij->i", table[:, 0].take(index), weights)
     weights *= (np.exp(levels) * scale[reached])[:, None]
     from scipy.sparse import csr_array
@@ -213,7 +209,7 @@ def _planes(setup: DarkMatter) -> dict[str, Plane]:
     }
 
 
-def _place(source: Source, m_v1: Array) -> tuple[Index, Array]:
+def _place(source: Source, m_v1: Array) -> Stencil:
     return stencil(_source_nodes(source), _coordinate(source, m_v1))
 
 
