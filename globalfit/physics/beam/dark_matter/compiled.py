@@ -15,12 +15,15 @@ from globalfit.arrays import Array
 from globalfit.constants import M_E, M_MU
 from globalfit.physics.beam.compiled import NONE, Axis, add_four, place
 from globalfit.physics.beam.dark_matter.channels import Decay
+from globalfit.physics.beam.dark_matter.lsnd import ENERGIES, OVER_THRESHOLD
 from globalfit.physics.beam.dark_matter.prepared import Kernel
 from globalfit.physics.beam.interpolation import Index
-from globalfit.physics.freeze_out.compiled_math import exp, jit
+from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.compiled_rates import add_width
 from globalfit.physics.freeze_out.dark_sector import VECTOR_DIRAC, VECTOR_MAJORANA, VECTOR_MIXED
 
+_ENERGIES: Final = ENERGIES.copy()  # that can be written to, as all arrays of compiled code
+_OVER: Final = OVER_THRESHOLD.copy()
 SMALL: Final = 0.02  # below it 1 - e^-x is a series, to 1e-14
 
 
@@ -47,6 +50,19 @@ def fold(a: Array, shape: Array, rows: Index, out: Array) -> None:
     _fold(np.ascontiguousarray(a), shape, rows, out)
 
 
+def lsnd_events(rows: Array, decay: Decay, at: tuple[Array, Array, Array], limits: Array, h: Array) -> Array:
+    """Return the events (m, parts) of fluxes h (m, energies) at LSND, for thresholds `limits` (m, parts).
+
+    `rows` are `prepared.lsnd_rows` and `at` (m,) places on the axes of a decay: the product of the flux with
+    `lsnd.at_energies`.
+    """
+    first, second, third = _axes(decay)
+    out = np.empty_like(limits)
+    room = np.empty((3, 4)), np.empty(rows.shape[1])
+    _fill_lsnd(rows, first, second, third, *at, limits, h, _ENERGIES, _OVER, *room, out)
+    return out
+
+
 def chances(m: Array, loss: Array, energies: Array) -> Array:
     """Return 1 - exp(-loss/p) (n, energies) of masses m (n,), p at least 1 keV; loss (n,) in MeV."""
     out = np.empty((len(m), len(energies)))
@@ -69,20 +85,29 @@ def widths(y: Array, w: Array, columns: Array) -> tuple[Array, Array]:
 
 
 @jit
+def _mix(
+    table: Array, first: Axis, second: Axis, third: Axis, x: float, y: float, z: float, weights: Array,
+    row: Array,
+) -> None:  # fmt: skip
+    """Fill `row` (columns,) with the 64 rows of a table around a place, `weights` (3, 4) is overwritten."""
+    begin_1, begin_2 = place(first, x, weights[0]), place(second, y, weights[1])
+    begin_3 = place(third, z, weights[2])
+    for j in range(row.size):
+        row[j] = 0.0
+    for a in range(4):
+        for b in range(4):
+            begin = ((begin_1 + a) * second.nodes.size + begin_2 + b) * third.nodes.size + begin_3
+            add_four(table, begin, weights[0, a] * weights[1, b], weights[2], row)
+
+
+@jit
 def _fill_mixed(
     table: Array, first: Axis, second: Axis, third: Axis, x: Array, y: Array, z: Array, charges: Array,
     weights: Array, row: Array, out: Array,
 ) -> None:  # fmt: skip
-    r, inner = out.shape[1], weights[2]
+    r = out.shape[1]
     for i in range(x.size):
-        begin_1, begin_2 = place(first, x[i], weights[0]), place(second, y[i], weights[1])
-        begin_3 = place(third, z[i], inner)
-        for j in range(row.size):
-            row[j] = 0.0
-        for a in range(4):
-            for b in range(4):
-                begin = ((begin_1 + a) * second.nodes.size + begin_2 + b) * third.nodes.size + begin_3
-                add_four(table, begin, weights[0, a] * weights[1, b], inner, row)
+        _mix(table, first, second, third, x[i], y[i], z[i], weights, row)
         for j in range(r):
             out[i, j] = 0.0
         for part in range(charges.shape[1]):
@@ -90,6 +115,31 @@ def _fill_mixed(
             size = charges[i, part] * exp(row[start])
             for j in range(r):
                 out[i, j] += size * row[start + 1 + j]
+
+
+@jit
+def _fill_lsnd(
+    table: Array, first: Axis, second: Axis, third: Axis, x: Array, y: Array, z: Array, limits: Array,
+    h: Array, energies: Array, nodes: Array, weights: Array, row: Array, out: Array,
+) -> None:  # fmt: skip
+    step, last = 1.0 / ln(nodes[1] / nodes[0]), nodes.size - 2
+    for i in range(x.size):
+        _mix(table, first, second, third, x[i], y[i], z[i], weights, row)
+        for part in range(limits.shape[1]):
+            start = part * (1 + nodes.size)
+            kernel, total = row[start + 1 : start + 1 + nodes.size], 0.0
+            for j in range(energies.size):
+                over = energies[j] - limits[i, part]
+                if over <= 0.0:
+                    continue
+                if over < nodes[0]:
+                    value = kernel[0] * over / nodes[0]
+                else:
+                    at = ln(over / nodes[0]) * step
+                    left = min(int(at), last)
+                    value = kernel[left] + min(at - left, 1.0) * (kernel[left + 1] - kernel[left])
+                total += max(value, 0.0) * h[i, j]
+            out[i, part] = exp(row[start]) * total
 
 
 @jit

@@ -119,15 +119,30 @@ def total_amplitudes(masses: Masses, factors: Mapping[str, Array] | None = None)
 
 def lsnd_flux(setup: DarkMatter, source: str, masses: Masses) -> Array:
     """Return the flux (n, energies) of a source at LSND; zero where the source is closed."""
-    table = flux_table(setup, source, "lsnd")
-    each = SOURCES[source]
+    table, each = flux_table(setup, source, "lsnd"), SOURCES[source]
     out = np.zeros((len(masses.m_v1), table.shape[1] - 1))
-    at = np.flatnonzero((masses.m_v1 < each.threshold) & ~masses.closed)
-    if at.size:
-        mixed = blend(table, *neighbours(_place(each, masses.m_v1[at]), masses.shares.take(at)))
-        scale = np.exp(mixed[:, 0]) * closing(each, masses.m_v1[at])
-        out[at] = np.maximum(mixed[:, 1:] * scale[:, None], 0.0)
+    scale = _scale(masses, source, {})
+    at = np.flatnonzero(scale)
+    if not at.size:
+        return out
+    if is_compiled(masses.engine):
+        from globalfit.physics.beam import compiled  # imports numba
+
+        plane = _lsnd_plane(setup, source)
+        compiled.add_levelled(plane, _coordinate(each, masses.m_v1), masses.share, scale, out)
+        return np.maximum(out, 0.0, out=out)
+    mixed = blend(table, *neighbours(_place(each, masses.m_v1[at]), masses.shares.take(at)))
+    size = np.exp(mixed[:, 0]) * scale[at]
+    out[at] = np.maximum(mixed[:, 1:] * size[:, None], 0.0)
     return out
+
+
+@cache
+def _lsnd_plane(setup: DarkMatter, source: str) -> Plane:
+    """Table of `lsnd_flux` for compiled code."""
+    from globalfit.physics.beam.compiled import Plane
+
+    return Plane.of(flux_table(setup, source, "lsnd"), _source_nodes(SOURCES[source]), SHARES)
 
 
 def branching_ratio(path: Path, source: str, weights: Sequence[float], m_v1: Array) -> Array:

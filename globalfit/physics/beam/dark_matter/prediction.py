@@ -16,8 +16,7 @@ from globalfit.arrays import Array
 from globalfit.physics.beam.dark_matter import lsnd
 from globalfit.physics.beam.dark_matter.channels import OBSERVABLES, SOURCES, Decay
 from globalfit.physics.beam.dark_matter.flux import Masses, lsnd_flux
-from globalfit.physics.beam.dark_matter.prepared import PARTS, compressed, shape_count
-from globalfit.physics.beam.dark_matter.tables import load_tables
+from globalfit.physics.beam.dark_matter.prepared import PARTS, compressed, lsnd_rows, shape_count
 from globalfit.physics.beam.grid import MODES
 from globalfit.physics.beam.interpolation import blend
 from globalfit.physics.beam.nuclei import charge_weights
@@ -105,17 +104,25 @@ def lsnd_events(
     if change is not None:
         h = change(h)
     apart = np.zeros((n, len(PARTS)))
-    for decay, at, _ in masses.places:
-        index, weights = masses.rows[decay.name]
-        tables = load_tables(setup.path).arrays
-        level = blend(tables[f"level/{decay.name}"], index, weights)
-        flat = tables[f"lsnd/{decay.name}"].reshape(len(tables[f"lsnd/{decay.name}"]), -1)
-        kernel = blend(flat, index, weights).reshape(len(at), len(PARTS), -1)
+    for decay, every, x in masses.places:
+        reached = h[every].any(axis=1)
+        at = every[reached]
+        if not at.size:
+            continue
         limits = np.stack(
             [threshold(masses.m_chi[at], masses.m_chi_prime[at], part.mass) for part in PARTS], axis=1
         )
-        full = np.maximum(lsnd.at_energies(kernel, limits), 0.0)
-        apart[at] = np.exp(level) * np.matmul(full, h[at][..., None])[..., 0]
+        rows = lsnd_rows(setup.path, decay)
+        if is_compiled(masses.engine):
+            from globalfit.physics.beam.dark_matter import compiled  # imports numba
+
+            place = (x[0][reached], x[1][reached], x[2][reached])
+            apart[at] = compiled.lsnd_events(rows, decay, place, limits, h[at])
+            continue
+        index, weights = masses.rows[decay.name]
+        mixed = blend(rows, index[reached], weights[reached]).reshape(len(at), len(PARTS), -1)
+        full = np.maximum(lsnd.at_energies(mixed[..., 1:], limits), 0.0)
+        apart[at] = np.exp(mixed[..., 0]) * np.matmul(full, h[at][..., None])[..., 0]
     if setup.charges is None:
         assert masses.charges is not None
         out = (apart * masses.charges).sum(axis=1)
