@@ -26,7 +26,8 @@ from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics.beam import lifetime, prediction
 from globalfit.physics.beam.channels import CHANNELS, HIGHEST_X, LOWEST_X
 from globalfit.physics.beam.events import survival
-from globalfit.physics.beam.prediction import LEPTONS, LongLived, Masses
+from globalfit.physics.beam.masses import Masses
+from globalfit.physics.beam.prediction import LEPTONS, LongLived
 from globalfit.physics.compiled_code import Engine
 from globalfit.priors.shapes import Fixed, LogNormal, LogUniform
 

@@ -22,8 +22,9 @@ from globalfit.physics.beam.channels import (
     Channel,
 )
 from globalfit.physics.beam.interpolation import blend, neighbours, stencil
+from globalfit.physics.beam.masses import Masses
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
-from globalfit.physics.beam.prediction import LongLived, Masses, events
+from globalfit.physics.beam.prediction import LongLived, events
 from globalfit.physics.beam.prepared import PARTS
 from globalfit.physics.beam.reference import Reference, spectrum_of
 from globalfit.physics.beam.tables import load_tables
