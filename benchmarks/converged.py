@@ -29,7 +29,8 @@ OUTPUT = ROOT / "benchmarks" / "results" / "converged.json"
 
 
 def with_engine(text: str, engine: str) -> str:
-    """Return a fit file whose likelihoods use an engine."""
+    """Return a fit file whose likelihoods and model use an engine."""
+    text = text.replace("model = {", f'model = {{ engine = "{engine}",', 1)
     for name in COMPILED:
         text = re.sub(
             rf"^(\[likelihoods\.{name}\].*)$", rf'\1\nengine = "{engine}"', text, flags=re.MULTILINE

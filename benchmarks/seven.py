@@ -1,10 +1,10 @@
 """Speed of the posterior with all seven likelihoods: points per second, and the share of each likelihood.
 
-The relic density and MiniBooNE calculate with numpy or in compiled code (numba); both are timed in turn,
-round after round, on the same points of the prior, in processor time of this process: run with
+The relic density, MiniBooNE and beam predictions calculate with numpy or in compiled code (numba); both are
+timed in turn, round after round, on the same points of the prior, in processor time of this process: run with
 OPENBLAS_NUM_THREADS=1 for one thread. Each likelihood is timed alone as ``log_likelihood(predict(point))`` on
-a point whose couplings another one has asked for already; "rest" is what remains of the posterior: priors,
-couplings, checks.
+a point whose couplings and events another one has asked for already; "rest" is what remains of the posterior:
+priors, couplings, events, checks.
 
 Compiling is not in these figures: see relic_density.py.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from converged import with_engine
 from machine import write
 
 from globalfit.fit import Fit
@@ -30,7 +31,6 @@ FITS = Path(__file__).parents[1] / "fits"
 NAMES = ("deck-2022.toml", "today.toml")
 BATCHES = (128, 256, 4096)
 AIMS = {"numpy": 1.0e4, "numba": 2.5e4}  # points per second
-TABLES = ("[likelihoods.relic-density]\n", "[likelihoods.miniboone]\n")  # what has compiled code
 
 
 def main() -> None:
@@ -41,18 +41,16 @@ def main() -> None:
     engines = ("numpy", "numba") if numba_is_installed() else ("numpy",)
     figures: dict[str, Any] = {"rounds": rounds, "aims_points_per_second": AIMS, "fits": {}}
     for name in NAMES:
-        fits = {engine: with_engine(name, engine) for engine in engines}
+        fits = {engine: fit_with(name, engine) for engine in engines}
         figures["fits"][name] = {str(size): batch(fits, size, rounds) for size in BATCHES}
     write("seven", figures)
 
 
-def with_engine(name: str, engine: str) -> Fit:
-    """Return a fit of the repository with this engine of the relic density and of MiniBooNE."""
-    text = (FITS / name).read_text(encoding="utf-8")
-    for table in TABLES:
-        if table not in text:
-            raise ValueError(f"{name} has no {table.strip()}")
-        text = text.replace(table, f'{table}engine = "{engine}"\n')
+def fit_with(name: str, engine: str) -> Fit:
+    """Return a fit of the repository with this engine in all that has compiled code."""
+    text = with_engine((FITS / name).read_text(encoding="utf-8"), engine)
+    if text.count(f'engine = "{engine}"') != 3:
+        raise ValueError(f"{name} lacks the model, [likelihoods.relic-density] or [likelihoods.miniboone]")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8")

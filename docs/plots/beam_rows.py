@@ -14,7 +14,8 @@ from scipy.optimize import minimize_scalar
 from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.models.portal import tables
 from globalfit.physics.beam.cards import read_card
-from globalfit.physics.beam.prediction import LongLived, Masses, events
+from globalfit.physics.beam.masses import Masses
+from globalfit.physics.beam.prediction import LongLived, events
 from globalfit.physics.beam.raw_events import raw_events
 
 ROOT = Path(__file__).parents[2]

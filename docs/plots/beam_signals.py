@@ -20,8 +20,10 @@ from globalfit.likelihoods.miniboone import MiniBooNE
 from globalfit.likelihoods.miniboone_shapes import MiniBooNECosTheta, MiniBooNEEvis
 from globalfit.physics.beam.channels import PROCESSES
 from globalfit.physics.beam.kernels import photon_kernel
+from globalfit.physics.beam.masses import Masses
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
-from globalfit.physics.beam.prediction import PARTS, Masses, events
+from globalfit.physics.beam.prediction import events
+from globalfit.physics.beam.prepared import PARTS
 from globalfit.physics.beam.reference import Reference, centres, spectrum_of
 
 FOLDER = Path(__file__).parents[1] / "physics"

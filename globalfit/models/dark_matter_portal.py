@@ -12,18 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from math import pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from globalfit.arrays import Array
-from globalfit.constants import HBARC_MEV_M, M_E, M_MU
+from globalfit.constants import HBARC_MEV_M
 from globalfit.parameters import Parameter, Prior
-from globalfit.physics import decays
-from globalfit.physics.beam.dark_matter import prediction, prepared
+from globalfit.physics.beam.dark_matter import eta_decay, flux, prediction, prepared
 from globalfit.physics.beam.dark_matter.channels import (
     CHARGED,
     GAP,
@@ -34,10 +31,11 @@ from globalfit.physics.beam.dark_matter.channels import (
     OBSERVABLES,
     right_handed_weights,
 )
+from globalfit.physics.beam.dark_matter.eta_decay import EtaPair, Way
+from globalfit.physics.beam.dark_matter.flux import Masses
 from globalfit.physics.beam.dark_matter.lsnd import BINS as LSND_BINS
-from globalfit.physics.beam.dark_matter.prediction import Masses
 from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter
-from globalfit.physics.beam.grid import CENTRES, EDGES, MODES
+from globalfit.physics.beam.grid import CENTRES, MODES
 from globalfit.physics.beam.nuclei import charge_weights
 from globalfit.priors.shapes import LogUniform
 
@@ -72,7 +70,6 @@ LIMITS: Mapping[str, Mapping[str, tuple[float, float]]] = {
 }
 # Mean way, m, from a random point of a sphere to its surface in a random direction: 3/4 of the radius.
 WAY: Final = {"miniboone": 0.75 * 5.0, "lsnd": 0.75 * 2.728}  # fiducial volumes
-NODES: Final = 48  # of the invariant mass of what eta_2 decays to
 
 
 @cache
@@ -130,10 +127,10 @@ class DarkSignal:
             light = at.m_eta / np.maximum(self.stretch, 1e-9)
             return Masses(
                 self.setup, at.m_aprime, at.m_aprime, at.m_eta, at.m_eta2,
-                flux_m_chi=light, charges=charge_weights(PARTS, at.g_p, at.g_n),
+                flux_m_chi=light, charges=charge_weights(PARTS, at.g_p, at.g_n), engine=at.engine,
             )  # fmt: skip
         m_v2 = at.m_v2 if self.portal == "dark-matter-double" else at.m_aprime
-        return Masses(self.setup, at.m_aprime, m_v2, at.m_eta, at.m_eta2)
+        return Masses(self.setup, at.m_aprime, m_v2, at.m_eta, at.m_eta2, engine=at.engine)
 
     def events(self, quantity: str, group: str = "all") -> Array:
         """Return events of all sources, or of "charged" or "neutral" mesons alone."""
@@ -150,7 +147,7 @@ class DarkSignal:
         coupling2 = self.point.g_r**2 if self.portal == "predicted" else self.point.g_x**2
         for name, weights in self.setup.production:
             if name == channel:
-                return coupling2 * prediction.branching_ratio(tables(), name, weights, self.point.m_aprime)
+                return coupling2 * flux.branching_ratio(tables(), name, weights, self.point.m_aprime)
         return 0.0 * coupling2
 
     # --- predicted
@@ -178,45 +175,13 @@ class DarkSignal:
 
     @cached_property
     def widths(self) -> tuple[Array, Array]:
-        """Widths (n,) of eta_2 -> eta_1 e+ e- and in total, MeV, through virtual A'.
-
-        dGamma/dq^2 = g_eta^2 k (D^2 - q^2)(S^2 + 2 q^2)/(8 pi^2 m_2^2 q^2) q Gamma_A'(q)/(q^2 - m_A'^2)^2;
-        the part of A' along its momentum is neglected, and so is what lies below 2 m_e.
-        """
+        """Widths (n,) of eta_2 -> eta_1 e+ e- and in total, MeV, through virtual A'."""
         at = self.point
-        gap, total = at.m_eta2 - at.m_eta, at.m_eta2 + at.m_eta
-        y, w = _gauss()
-        span = np.maximum(gap - 2.0 * M_E, 0.0)[:, None]
-        q = 2.0 * M_E + span * y * y * (3.0 - 2.0 * y)
-        step = span * (12.0 * y * (1.0 - y) * w)  # dq^2/q
-        gap, total = gap[:, None], total[:, None]
-        m_2, m_a = at.m_eta2[:, None], at.m_aprime[:, None]
-        q2 = q * q
-        below = np.maximum(gap**2 - q2, 0.0)
-        rate = np.sqrt((total**2 - q2) * below)  # 2 m_2 k
-        rate *= below
-        rate *= total**2 + 2.0 * q2
-        rate *= step
-        # where A' could be on shell, A' -> eta_1 eta_2 is closed and nothing is predicted anyway
-        virtual = gap < m_a
-        bottom = np.where(virtual, m_a**2 - q2, 1.0)
-        bottom *= bottom
-        rate /= bottom
-        rate *= np.where(virtual, at.g_eta[:, None] ** 2 / (16.0 * pi**2 * m_2**3), 0.0)
-
-        def width(gamma: Array) -> Array:
-            return np.asarray(np.einsum("ij,ij->i", rate, gamma))
-
-        e_vector, e_axial = at.g_e_vector[:, None], at.g_e_axial[:, None]
-        electrons = width(decays.vector_to_dirac_pair(q, M_E, e_vector, e_axial))
-        muons: Array | float = 0.0
-        if (gap > 2.0 * M_MU).any():
-            mu_vector, mu_axial = at.g_mu_vector[:, None], at.g_mu_axial[:, None]
-            muons = width(decays.vector_to_dirac_pair(q, M_MU, mu_vector, mu_axial))
-        sterile = width(decays.vector_to_majorana_pair(q, at.m_nus[:, None], at.g_r[:, None]))
-        mixed = (at.theta_nu * at.g_r)[:, None]
-        light = width(decays.vector_to_two_majorana(q, 0.0, at.m_nus[:, None], mixed))
-        return electrons, electrons + muons + sterile + light
+        couplings = (at.g_eta, at.m_nus, at.g_r, at.theta_nu * at.g_r)
+        leptons = (at.g_e_vector, at.g_e_axial, at.g_mu_vector, at.g_mu_axial)
+        return eta_decay.widths(
+            EtaPair(at.m_eta, at.m_eta2, at.m_aprime, *couplings, *leptons), at.engine
+        )  # fmt: skip
 
     @cached_property
     def rates(self) -> Array:
@@ -250,61 +215,23 @@ class DarkSignal:
     def _amplitudes(self, mode: str, group: str) -> Array:
         """Amplitudes (n, k) of the flux whose eta_2 decay in the detector."""
         if group not in self._fluxes:
-            self._fluxes[group] = prediction.total_amplitudes(self.masses, self._factors(group))
-        flux = prepared.spectra(tables(), self._fluxes[group][:, MODES.index(mode)])
-        return prepared.project(tables(), self._miniboone_way.change(flux))
+            self._fluxes[group] = flux.total_amplitudes(self.masses, self._factors(group))
+        spectra = prepared.spectra(tables(), self._fluxes[group][:, MODES.index(mode)])
+        return prepared.project(tables(), self._miniboone_way.change(spectra))
 
     @cached_property
     def _fluxes(self) -> dict[str, Array]:
         return {}
 
     @cached_property
-    def _miniboone_way(self) -> _Way:
+    def _miniboone_way(self) -> Way:
         return self._way(CENTRES[prepared.seen(tables())], "miniboone")
 
     @cached_property
-    def _lsnd_way(self) -> _Way:
+    def _lsnd_way(self) -> Way:
         return self._way(CENTRES[:LSND_BINS], "lsnd")
 
-    def _way(self, energies: Array, card: str) -> _Way:
+    def _way(self, energies: Array, card: str) -> Way:
         at = self.point
-        p = np.sqrt(np.maximum(energies**2 - at.m_eta2[:, None] ** 2, 1e-6))
-        lengths = (-WAY[card] / HBARC_MEV_M * at.m_eta2 * self.widths[1])[:, None] / p
-        return _Way.of(self.stretch, -np.expm1(lengths, out=lengths))
-
-
-@dataclass(frozen=True, eq=False)
-class _Way:
-    """What happens to the flux (n, energies) of a pair of equal masses: `DarkSignal.stretch` and decays."""
-
-    left: NDArray[np.intp]  # (n, energies): where in a flux with two zeros behind it, all points in a row
-    share: Array  # (n, 1) of what is right of that
-    chance: Array  # (n, energies) that eta_2 decays in the detector
-
-    @classmethod
-    def of(cls, stretch: Array, chance: Array) -> _Way:
-        """Return it for energies that lie like those of the grid."""
-        n, bins = chance.shape
-        shift = -np.log(np.maximum(stretch, 1e-9)) / np.log(EDGES[1] / EDGES[0])
-        whole = np.floor(shift)
-        left = np.minimum(np.arange(bins) + whole.astype(np.intp)[:, None], bins)
-        left += (bins + 2) * np.arange(n)[:, None]
-        return cls(left, (shift - whole)[:, None], chance)
-
-    def change(self, h: Array) -> Array:
-        """Return the flux (n, energies) with unequal masses, times the chance of a decay."""
-        padded = np.zeros((h.shape[0], h.shape[1] + 2))
-        padded[:, :-2] = h
-        moved = padded.take(self.left + 1)
-        low = padded.take(self.left)
-        moved -= low
-        moved *= self.share
-        moved += low
-        moved *= self.chance
-        return moved
-
-
-@cache
-def _gauss() -> tuple[Array, Array]:
-    y, w = np.polynomial.legendre.leggauss(NODES)
-    return 0.5 * (y + 1.0), 0.5 * w
+        loss = (WAY[card] / HBARC_MEV_M) * at.m_eta2 * self.widths[1]
+        return Way.of(energies, self.stretch, at.m_eta2, loss, at.engine)

@@ -26,7 +26,9 @@ from globalfit.parameters import Parameter, Prior, Quantity
 from globalfit.physics.beam import lifetime, prediction
 from globalfit.physics.beam.channels import CHANNELS, HIGHEST_X, LOWEST_X
 from globalfit.physics.beam.events import survival
-from globalfit.physics.beam.prediction import LEPTONS, LongLived, Masses
+from globalfit.physics.beam.masses import Masses
+from globalfit.physics.beam.prediction import LEPTONS, LongLived
+from globalfit.physics.compiled_code import Engine
 from globalfit.priors.shapes import Fixed, LogNormal, LogUniform
 
 if TYPE_CHECKING:
@@ -156,6 +158,11 @@ class PortalPoint(MediatorPoint):
         return "infinite"
 
     @property
+    def engine(self) -> Engine:
+        """What calculates events; a model returns its option."""
+        return "auto"
+
+    @property
     def dark_signal(self) -> DarkSignal | None:
         """Events of a dark-matter portal, which a model returns for those."""
         return None
@@ -223,7 +230,7 @@ class PortalPoint(MediatorPoint):
 
     @cached_property
     def _masses(self) -> Masses:
-        return Masses(self.setup, self.m_x, self.m_exchanged)
+        return Masses(self.setup, self.m_x, self.m_exchanged, self.engine)
 
     @cached_property
     def width_x(self) -> Array:
@@ -242,8 +249,8 @@ class PortalPoint(MediatorPoint):
 
     @cached_property
     def _scales(self) -> Mapping[str, Array]:
-        pi, k = self.flux_pi, self.flux_k
-        return {"pi+": pi, "pi-": pi, "k+": k, "k-": k * self.flux_k_minus}
+        pi, k, minus = self.flux_pi, self.flux_k, self.flux_k_minus
+        return {"pi+": pi, "pi-": pi, "k+": k, "k-": k if (minus == 1.0).all() else k * minus}
 
     def flux_scale(self, parent: str) -> Array:
         """Return the flux of "pi+", "pi-", "k+", "k-" over that of the tables, (n,) or ()."""

@@ -16,6 +16,7 @@ from globalfit.models.flavour import wilson_coefficients
 from globalfit.models.portal import Lifetime, PortalPoint, long_lived
 from globalfit.physics import couplings, decays, direct_detection
 from globalfit.physics.beam.prediction import LongLived
+from globalfit.physics.compiled_code import Engine
 from globalfit.physics.couplings import ELECTRIC_CHARGE, T3R_SIGN, EtaCharges
 from globalfit.physics.wilson import WilsonCoefficients
 
@@ -251,7 +252,7 @@ class T3RPoint(PortalPoint):
         """Events of a dark-matter portal; None in the others."""
         return DarkSignal(self) if self.model.portal in DARK_MATTER else None
 
-    @property
+    @cached_property
     def setup(self) -> LongLived:
         """Process and conventions of the portal, by the model's options."""
         return long_lived(self.model)
@@ -260,6 +261,11 @@ class T3RPoint(PortalPoint):
     def lifetime(self) -> Lifetime:
         """What X decays by, an option of the model."""
         return self.model.lifetime
+
+    @property
+    def engine(self) -> Engine:
+        """What calculates events, an option of the model."""
+        return self.model.engine
 
     # --- charges of the variant
 

@@ -31,7 +31,9 @@ _LN: Final = tuple(2.0 / (2 * k + 1) for k in range(10))
 def jit(function: F) -> F:
     """Compile a function, once and for all: the result is kept on disk.
 
-    It may not allocate arrays: without counts of references, which took a fifth of the time, none is freed.
+    Numba compiles anew when the file of the function changes, not when only that of one it calls does: then
+    the ``*.nbi`` in ``__pycache__`` have to be deleted by hand. The function may not allocate arrays: without
+    counts of references, which took a fifth of the time, none is freed.
     """
     options: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
     return cast(F, numba.njit(cache=True, nogil=True, **options)(function))

@@ -11,9 +11,10 @@ import pytest
 
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError, ModelError
-from globalfit.physics.beam.dark_matter import prediction
+from globalfit.physics.beam.dark_matter import flux
 from globalfit.physics.beam.dark_matter.channels import CHARGED, leg_weights
-from globalfit.physics.beam.dark_matter.prediction import Masses, events
+from globalfit.physics.beam.dark_matter.flux import Masses
+from globalfit.physics.beam.dark_matter.prediction import events
 from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter, dark_matter
 from globalfit.physics.beam.dark_matter.reference import Reference
 from globalfit.physics.beam.dark_matter.tables import load_tables
@@ -112,7 +113,7 @@ def test_closed_decays_make_nothing() -> None:
     assert found[0].sum() > 0.0
     assert not found[1:].any()
     closed = masses(dark_matter(TABLES), (40.0, 40.0, 8.0, 40.0))
-    assert not prediction.amplitudes(closed, "pi_mu").any()
+    assert not flux.amplitudes(closed, "pi_mu").any()
 
 
 def test_outside_the_tables_events_are_infinite() -> None:
@@ -147,11 +148,11 @@ def test_leptons_add_up() -> None:
 def test_branching_ratios_at_17_mev() -> None:
     weights = leg_weights("lepton")
     for name, expected in (("pi_mu", 8.281e-4), ("pi_e", 0.1633), ("k_mu", 3.078), ("k_e", 3.324)):
-        found = prediction.branching_ratio(TABLES, name, weights, np.array([17.0]))
+        found = flux.branching_ratio(TABLES, name, weights, np.array([17.0]))
         assert found[0] == pytest.approx(expected, rel=5e-3), name
     conserved = leg_weights("gauge-invariant")
     for name, expected in (("pi_mu", 4.250e-5), ("pi_e", 4.219e-6), ("k_mu", 2.786e-2)):
-        found = prediction.branching_ratio(TABLES, name, conserved, np.array([17.0]))
+        found = flux.branching_ratio(TABLES, name, conserved, np.array([17.0]))
         assert found[0] == pytest.approx(expected, rel=1e-2), name
 
 

@@ -10,8 +10,10 @@ import pytest
 from globalfit.constants import ALPHA, HBARC_MEV_M, M_E, M_MU
 from globalfit.physics.beam.channels import CHANNELS, PROCESSES
 from globalfit.physics.beam.lifetime import pseudoscalar_loop, width
+from globalfit.physics.beam.masses import Masses
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
-from globalfit.physics.beam.prediction import PARTS, LongLived, Masses, events
+from globalfit.physics.beam.prediction import LongLived, events
+from globalfit.physics.beam.prepared import PARTS
 from globalfit.physics.beam.reference import Reference
 
 DATA = Path(__file__).parents[3] / "likelihoods" / "data"

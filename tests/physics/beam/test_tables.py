@@ -21,9 +21,11 @@ from globalfit.physics.beam.channels import (
     PROCESSES,
     Channel,
 )
-from globalfit.physics.beam.interpolation import blend, stencil, tensor_stencil
+from globalfit.physics.beam.interpolation import blend, neighbours, stencil
+from globalfit.physics.beam.masses import Masses
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
-from globalfit.physics.beam.prediction import PARTS, LongLived, Masses, events
+from globalfit.physics.beam.prediction import LongLived, events
+from globalfit.physics.beam.prepared import PARTS
 from globalfit.physics.beam.reference import Reference, spectrum_of
 from globalfit.physics.beam.tables import load_tables
 
@@ -282,7 +284,7 @@ def test_interpolation_is_exact_for_cubics() -> None:
         return (1 + a - 0.3 * a**3) * (2 - b + b**2 + 0.1 * b**3)
 
     table = cubic(first[:, None], second[None, :]).reshape(-1, 1)
-    found = blend(table, *tensor_stencil(stencil(first, x), stencil(second, y), 6))[:, 0]
+    found = blend(table, *neighbours(stencil(first, x), stencil(second, y)))[:, 0]
     assert found == pytest.approx(cubic(x, y), rel=1e-9, abs=1e-9)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.physics.beam.grid import CENTRES
-from globalfit.physics.beam.interpolation import Index, stencil
+from globalfit.physics.beam.interpolation import Index, neighbours, stencil
 
 FLOOR = 1e-3  # of the largest typical kernel and flux, below which the weight takes this
 
@@ -58,7 +58,7 @@ def grid_matrix(rows: Index) -> Array:
     Four-point Lagrange in the logarithm of the energy.
     """
     x = np.log(CENTRES)
-    index, weights = stencil(x[rows], x)
+    index, weights = neighbours(stencil(x[rows], x))
     matrix = np.zeros((len(rows), len(x)))
     np.add.at(matrix, (index, np.arange(len(x))[:, None]), weights)
     matrix[:, : rows[0]] = 0.0

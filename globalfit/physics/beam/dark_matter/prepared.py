@@ -158,6 +158,15 @@ def compressed(path: Path, charges: tuple[float, float] | None, decay: Decay, ke
 
 
 @cache
+def lsnd_rows(path: Path, decay: Decay) -> Array:
+    """Return levels and kernels of LSND side by side (nodes, parts times 1 + energies over threshold)."""
+    arrays = load_tables(path).arrays
+    level, kernel = arrays[f"level/{decay.name}"], arrays[f"lsnd/{decay.name}"]
+    both = np.concatenate((level[..., None], kernel), axis=-1, dtype=np.float64)
+    return np.ascontiguousarray(both.reshape(len(level), -1))
+
+
+@cache
 def shape_count(path: Path) -> int:
     """Return the number of spectral shapes."""
     return len(load_tables(path).arrays["shapes"])
