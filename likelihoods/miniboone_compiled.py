@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.physics.freeze_out.compiled_math import jit, ln
+from globalfit.physics.compiled_math import jit, ln
 
 LANES: Final = 8
 

@@ -112,7 +112,7 @@ def spectrum_levels(dark, channel, grid):
 
 def test_compiled_functions():
     pytest.importorskip("numba")
-    from globalfit.physics.freeze_out import compiled_math
+    from globalfit.physics import compiled_math
 
     rng = np.random.default_rng(1)
     for x in rng.uniform(-699.0, 699.0, 300):

@@ -12,7 +12,7 @@ import numpy as np
 
 from globalfit.arrays import Array
 from globalfit.physics.beam.interpolation import inverse_denominators
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
+from globalfit.physics.compiled_math import exp, jit, ln
 
 NONE = np.zeros((0, 0))  # a table that is not there
 

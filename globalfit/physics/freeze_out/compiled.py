@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
+from globalfit.physics.compiled_math import exp, jit, ln, root
 from globalfit.physics.freeze_out.boltzmann import FROZEN, SIGMA_V_CM3_S, X_END, Relic, k2e, omega_h2
 from globalfit.physics.freeze_out.channels import REACH, clearances
 from globalfit.physics.freeze_out.compiled_average import (
@@ -27,7 +28,6 @@ from globalfit.physics.freeze_out.compiled_average import (
     product_of_two,
 )
 from globalfit.physics.freeze_out.compiled_boltzmann import advance, fill_kappa, rate_and_ratio
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln, root
 from globalfit.physics.freeze_out.compiled_rates import (
     add_aprime_aprime,
     add_aprime_phi,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from globalfit.arrays import Array
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
+from globalfit.physics.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.nodes import K1_SERIES, Nodes
 from globalfit.physics.freeze_out.poles import APART, ELLIPSE, REACH
 

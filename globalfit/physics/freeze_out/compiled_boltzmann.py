@@ -8,8 +8,8 @@ from __future__ import annotations
 from math import pi, sqrt
 
 from globalfit.arrays import Array
+from globalfit.physics.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.boltzmann import DEPARTURE, G_ETA, K2_SERIES, M_PLANCK
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
 
 _A = sqrt(pi / 45.0) * M_PLANCK
 _Y = 45.0 * G_ETA / (4.0 * pi**4)

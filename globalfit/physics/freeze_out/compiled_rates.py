@@ -21,8 +21,8 @@ from globalfit.constants import (
     M_RHO,
     M_U,
 )
+from globalfit.physics.compiled_math import angle_log, jit, ln
 from globalfit.physics.decays import WIDTH_OMEGA, WIDTH_RHO
-from globalfit.physics.freeze_out.compiled_math import angle_log, jit, ln
 from globalfit.physics.freeze_out.dark_sector import (
     PHOTONS,
     SCALAR_DIRAC,

@@ -18,7 +18,7 @@ from globalfit.physics.beam.dark_matter.channels import Decay
 from globalfit.physics.beam.dark_matter.lsnd import ENERGIES, OVER_THRESHOLD
 from globalfit.physics.beam.dark_matter.prepared import Kernel
 from globalfit.physics.beam.interpolation import Index
-from globalfit.physics.freeze_out.compiled_math import exp, jit, ln
+from globalfit.physics.compiled_math import exp, jit, ln
 from globalfit.physics.freeze_out.compiled_rates import add_width
 from globalfit.physics.freeze_out.dark_sector import VECTOR_DIRAC, VECTOR_MAJORANA, VECTOR_MIXED
 
@@ -122,7 +122,7 @@ def _fill_lsnd(
     table: Array, first: Axis, second: Axis, third: Axis, x: Array, y: Array, z: Array, limits: Array,
     h: Array, energies: Array, nodes: Array, weights: Array, row: Array, out: Array,
 ) -> None:  # fmt: skip
-    step, last = 1.0 / ln(nodes[1] / nodes[0]), nodes.size - 2
+    step, last = 1.0 / ln(nodes[1] / nodes[0]), nodes.size - 4
     for i in range(x.size):
         _mix(table, first, second, third, x[i], y[i], z[i], weights, row)
         for part in range(limits.shape[1]):
@@ -136,8 +136,15 @@ def _fill_lsnd(
                     value = kernel[0] * over / nodes[0]
                 else:
                     at = ln(over / nodes[0]) * step
-                    left = min(int(at), last)
-                    value = kernel[left] + min(at - left, 1.0) * (kernel[left + 1] - kernel[left])
+                    left = min(max(int(at) - 1, 0), last)
+                    d = at - left
+                    value = d * (d - 2.0) * (d - 3.0) * kernel[left + 1] / 2.0
+                    value += (
+                        d
+                        * (d - 1.0)
+                        * ((d - 2.0) * kernel[left + 3] / 6.0 - (d - 3.0) * kernel[left + 2] / 2.0)
+                    )
+                    value -= (d - 1.0) * (d - 2.0) * (d - 3.0) * kernel[left] / 6.0
                 total += max(value, 0.0) * h[i, j]
             out[i, part] = exp(row[start]) * total
 

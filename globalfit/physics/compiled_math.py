@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import factorial, log, sqrt
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
 from llvmlite import ir
 from numba.core import types
+
+from globalfit.physics.compiled_code import forget_stale
+
+_SOURCES: Final = (Path(__file__).parent, Path(__file__).parents[1] / "constants.py")
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -29,12 +34,12 @@ _LN: Final = tuple(2.0 / (2 * k + 1) for k in range(10))
 
 
 def jit(function: F) -> F:
-    """Compile a function, once and for all: the result is kept on disk.
+    """Compile a function, once and for all: the result is kept on disk (`compiled_code.forget_stale`).
 
-    Numba compiles anew when the file of the function changes, not when only that of one it calls does: then
-    the ``*.nbi`` in ``__pycache__`` have to be deleted by hand. The function may not allocate arrays: without
-    counts of references, which took a fifth of the time, none is freed.
+    The function may not allocate arrays: without counts of references, which took a fifth of the time, none
+    is freed.
     """
+    forget_stale(Path(function.__code__.co_filename).parent, *_SOURCES)
     options: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "_nrt": False}
     return cast(F, numba.njit(cache=True, nogil=True, **options)(function))
 
