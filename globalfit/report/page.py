@@ -106,7 +106,7 @@ def report(
         predictive = predict(chain, whole, samples=samples, discard=summary.discard)
         said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
-        missing = "; ".join(str(error).splitlines())
+        whole, missing = None, "; ".join(str(error).splitlines())  # a fit that fails here fails there too
     return Report(chain, summary, found, predictive, missing, said, whole, second)
 
 
