@@ -6,7 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class Axis:
 
     Attributes
     ----------
+    latex : str
+        How the file writes it.
     scale : str
         ``"linear"`` or ``"log"``, as corner takes it.
     gap : float
@@ -38,10 +40,15 @@ class Axis:
     """
 
     name: str
-    label: str
+    latex: str
     unit: str
     scale: str
     gap: float = 0.0
+
+    @cached_property
+    def label(self) -> str:
+        """How it is written on the axis: in LaTeX where matplotlib can, which is asked where it is drawn."""
+        return f"${self.latex}$" if _legible(self.latex) else self.name.replace("$", r"\$")
 
     def power(self, low: float, high: float) -> int:
         """Return the power of ten taken out of the numbers of an axis from `low` to `high`.
@@ -106,10 +113,9 @@ def _over(factor: float, x: float, _: int) -> str:
 def axis_for(chain: Chain, name: str) -> Axis:
     """Return the axis for a quantity of a chain: that of its prior's scale, with label and unit."""
     row = chain.row(name)
-    label = f"${row['label']}$" if _legible(str(row["label"])) else name.replace("$", r"\$")
     scale = row.get("scale", "linear")
     gap = float(json.loads(row["prior"])["low"]) if scale == "signed-log" else 0.0
-    return Axis(name, label, str(row["unit"]), "log" if scale == "log" else "linear", gap)
+    return Axis(name, str(row["label"]), str(row["unit"]), "log" if scale == "log" else "linear", gap)
 
 
 def _legible(label: str) -> bool:

@@ -36,9 +36,8 @@ class Grid:
     """
 
     def __init__(self, samples: Array, span: tuple[float, float], scale: str, bins: int) -> None:
-        log = scale == "log"
         self.span, self.scale, self.bins = span, scale, bins
-        self.edges = np.geomspace(*span, bins + 1) if log else np.linspace(*span, bins + 1)
+        self.edges = edges_of(span, scale, bins)
         found = np.searchsorted(self.edges, samples, side="right") - 1
         found[samples == self.edges[-1]] = bins - 1
         self.cell: NDArray[np.intp] = np.where((found >= 0) & (found < bins), found, -1)
@@ -48,6 +47,11 @@ class Grid:
         """Of the cells (bins,)."""
         left, right = self.edges[:-1], self.edges[1:]
         return np.sqrt(left * right) if self.scale == "log" else 0.5 * (left + right)
+
+
+def edges_of(span: tuple[float, float], scale: str, bins: int) -> Array:
+    """Return the edges (bins + 1,) of evenly spaced cells on an axis, "linear" or "log"."""
+    return np.geomspace(*span, bins + 1) if scale == "log" else np.linspace(*span, bins + 1)
 
 
 def draw_regions(

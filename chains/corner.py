@@ -10,7 +10,7 @@ import numpy as np
 
 from globalfit.chains.chain import Chain
 from globalfit.chains.clouds import Clouds, gather
-from globalfit.chains.contours import Grid, draw_regions
+from globalfit.chains.contours import Grid, draw_regions, edges_of
 from globalfit.errors import ChainError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def draw_corner(
 
 def draw(shown: Clouds, *, bins: int = 50) -> Figure:
     """Draw what was gathered of chains; `bins` as in `draw_corner`."""
-    import corner
     from matplotlib import rc_context
 
     from globalfit.chains.panels import finish, frame, mark_best, shades
@@ -68,28 +67,16 @@ def draw(shown: Clouds, *, bins: int = 50) -> Figure:
     axes, ranges = shown.axes, shown.ranges
     colours = [COLOURS[i % len(COLOURS)] for i in range(len(shown.every))]
     with rc_context({"font.size": 10, "axes.linewidth": 0.8}):
-        figure, panels, scale = frame(len(axes))
-        between = "\n" if scale > 1.0 else " "  # of a label and its unit
-        tops = np.zeros(len(axes))  # of the histograms: corner fits the frame to the last chain
+        figure, panels, scale = frame(axes, ranges)
+        tops = np.zeros(len(axes))  # of the histograms
         for cloud, colour in zip(shown.every, colours, strict=True):
-            corner.corner(
-                np.column_stack(cloud.samples),
-                bins=bins,
-                range=list(ranges),
-                axes_scale=[axis.scale for axis in axes],
-                labels=[axis.caption(*span, between) for axis, span in zip(axes, ranges, strict=True)],
-                color=colour,
-                weights=np.full(len(cloud.samples[0]), 1.0 / len(cloud.samples[0])),
-                plot_datapoints=False,
-                plot_density=False,
-                plot_contours=False,
-                hist_kwargs={"linewidth": 1.4},
-                label_kwargs={"fontsize": 12 * scale},
-                labelpad=0.2 * (scale - 1.0),
-                max_n_ticks=0,  # `finish` sets them
-                fig=figure,
-            )
-            tops = np.maximum(tops, [panels[i, i].get_ylim()[1] for i in range(len(axes))])
+            for i, (samples, span, axis) in enumerate(zip(cloud.samples, ranges, axes, strict=True)):
+                style = {"histtype": "step", "color": colour, "linewidth": 1.4}
+                share = np.full(len(samples), 1.0 / len(samples))
+                heights = panels[i, i].hist(
+                    samples, edges_of(span, axis.scale, bins), weights=share, **style
+                )[0]
+                tops[i] = max(tops[i], 1.1 * float(np.max(heights)))
             alpha = 0.85 if len(shown.every) == 1 else 0.6
             grids = [
                 Grid(samples, span, axis.scale, 2 * bins)

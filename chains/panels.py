@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
 
+from globalfit.chains.axes import Axis
 from globalfit.chains.clouds import Cloud, Clouds
 from globalfit.chains.contours import LEVELS
 
@@ -22,31 +24,33 @@ LARGEST = 1.7
 Panels: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
-class Panel(Axes):
-    """Axes that take no tick labels before `ready`: corner sets them all over, `finish` sets them once.
+def frame(axes: Sequence[Axis], ranges: Sequence[tuple[float, float]]) -> tuple[Figure, Panels, float]:
+    """Return a figure, its panels for pairs of axes, and by how much letters are to be larger.
 
-    Each setting makes ticks, which is a third of what a plot of eleven parameters costs.
+    The panels stand as corner's do, whose functions may draw on them. It makes ticks several times over, and
+    histograms of all pairs, whatever is drawn.
     """
-
-    ready = False
-
-    def set_xticklabels(self, *args: Any, **options: Any) -> Any:
-        """Set the labels of the ticks, once the panel is ready."""
-        return super().set_xticklabels(*args, **options) if self.ready else []
-
-    def set_yticklabels(self, *args: Any, **options: Any) -> Any:
-        """Set the labels of the ticks, once the panel is ready."""
-        return super().set_yticklabels(*args, **options) if self.ready else []
-
-
-def frame(size: int) -> tuple[Figure, Panels, float]:
-    """Return a figure of `size` x `size` panels, these, and by how much letters are to be larger."""
+    size = len(axes)
     inner = SIDE * (size + (size - 1) * GAP)
     scale = min(max(1.0, inner / PAPER), LARGEST)
+    between = "\n" if scale > 1.0 else " "  # of a label and its unit
     width = MARGINS[0] * scale + inner + MARGINS[1]
-    figure, panels = plt.subplots(
-        size, size, figsize=(width, width), squeeze=False, subplot_kw={"axes_class": Panel}
-    )
+    figure, panels = plt.subplots(size, size, figsize=(width, width), squeeze=False)
+    captions = [axis.caption(*span, between) for axis, span in zip(axes, ranges, strict=True)]
+    away = -0.3 - 0.2 * (scale - 1.0)  # of a label from its panel, in panels
+    for i in range(size):
+        for panel in panels[i, i + 1 :]:
+            panel.set_axis_off()
+        for j in range(i + 1):
+            panels[i, j].set_xscale(axes[j].scale)
+            if i != j:
+                panels[i, j].set_yscale(axes[i].scale)
+        panels[i, i].yaxis.set_major_locator(NullLocator())
+        panels[-1, i].set_xlabel(captions[i], fontsize=12 * scale)
+        panels[-1, i].xaxis.set_label_coords(0.5, away)
+        if i:
+            panels[i, 0].set_ylabel(captions[i], fontsize=12 * scale)
+            panels[i, 0].yaxis.set_label_coords(away, 0.5)
     return figure, panels, scale
 
 
@@ -69,11 +73,10 @@ def finish(figure: Figure, panels: Panels, shown: Clouds, colours: list[str], sc
     last = len(axes) - 1
     width = figure.get_figwidth()
     low, high = MARGINS[0] * scale / width, 1.0 - MARGINS[1] / width
-    figure.subplots_adjust(left=low, bottom=low, right=high, top=high)
+    figure.subplots_adjust(left=low, bottom=low, right=high, top=high, wspace=GAP, hspace=GAP)
     for i in range(len(axes)):
         for j in range(i + 1):
             panel = panels[i, j]
-            panel.ready = True
             panel.tick_params(
                 which="both", direction="in", top=i != j, right=i != j, labelsize=9 * scale, labelrotation=45
             )

@@ -166,7 +166,7 @@ def unconfirmed_inputs(chain: Chain) -> tuple[str, ...]:
 
 
 def _row(chain: Chain, name: str, discard: int, best: float, judged: Diagnosis | None) -> Row:
-    samples = np.sort(_kept(chain, name, discard))  # quicker than five partitions
+    samples = _kept(chain, name, discard)
     # A decay length is infinite where nothing decays: between such samples nothing can be interpolated.
     method: Literal["linear", "inverted_cdf"] = "linear" if np.isfinite(samples).all() else "inverted_cdf"
     levels = np.array([0.025, 0.16, 0.5, 0.84, 0.975])

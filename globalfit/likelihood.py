@@ -35,7 +35,7 @@ class Likelihood(Protocol):
         the fit's ``data.as_of``;
     ``simulate(prediction, rng)``
         the same likelihood with data drawn at a prediction of one point (n = 1), from the density that
-        `log_likelihood` is the logarithm of; `globalfit calibrate` needs it;
+        `log_likelihood` is the logarithm of; `globalfit calibrate` needs it, and `tension` uses it;
     ``null(point)``
         the prediction (n, ...) without new physics, a function of its nuisance parameters alone; what a Bayes
         factor against the Standard Model is made of (where the model itself has a null, that does);

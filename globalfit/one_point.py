@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from globalfit.arrays import Array
+from globalfit.errors import GlobalfitError, LikelihoodError
 from globalfit.likelihood import Likelihood, Prediction
 from globalfit.model import Point
 
@@ -60,6 +61,28 @@ def _number(value: object) -> float:
     if array.size != 1 or array.dtype.kind not in "fiu":
         raise TypeError(f"one point has the ln likelihood {value!r:.40}, which is not a number")
     return float(array.item())
+
+
+def redrawn(likelihood: Likelihood, prediction: Prediction, rng: np.random.Generator) -> Likelihood:
+    """Return a likelihood that can `simulate` with data drawn at a prediction of one point (n = 1).
+
+    Raises
+    ------
+    LikelihoodError
+        If it fails; a GlobalfitError of its own, as that a limit is no density of data, is passed on.
+    """
+    try:
+        if isinstance(likelihood, OnePointAtATime):
+            row = {key: values[0] for key, values in prediction.items()}
+            inner = cast("Any", likelihood.inner).simulate(row, rng)
+            return cast("Likelihood", OnePointAtATime(inner))
+        return cast("Likelihood", cast("Any", likelihood).simulate(prediction, rng))
+    except GlobalfitError:
+        raise
+    except Exception as error:
+        raise LikelihoodError(
+            likelihood.name, f"simulate raised {type(error).__name__}: {error}", "see --debug"
+        ) from error
 
 
 def as_batched(likelihood: Likelihood, point: Point) -> Likelihood:

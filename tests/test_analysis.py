@@ -10,10 +10,11 @@ from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import chi2, genpareto, kstest, multivariate_normal
+from scipy.stats import chi2, genpareto, kstest, multivariate_normal, norm
 from typer.testing import CliRunner
 
 import globalfit.analysis.parts as parts_module
+import globalfit.analysis.surprise as surprise_module
 from globalfit.analysis.draws import Draws, of_fit
 from globalfit.analysis.leave_one_out import REWEIGHTED, SAMPLED, WANTED, leave_one_out
 from globalfit.analysis.pareto import generalised_pareto, quantiles, smoothed_weights
@@ -21,6 +22,7 @@ from globalfit.analysis.parts import sample_parts
 from globalfit.analysis.pieces import joined, pieces
 from globalfit.analysis.rebuilt import with_experiment
 from globalfit.analysis.reweight import read_stub, reweight
+from globalfit.analysis.surprise import REPLICAS, surprise
 from globalfit.analysis.tension import tension, tensions
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
@@ -121,6 +123,9 @@ class Measurement:
     def log_likelihood(self, prediction):
         return gaussian(self.value, prediction[f"value_{self.name}"], self.error)
 
+    def simulate(self, prediction, rng):
+        return replace(self, value=float(rng.normal(prediction[f"value_{self.name}"][0], self.error)))
+
 
 # name, what it measures of (x, y, z), value, error: (a, b, c) are connected, (d, e) are another component
 MEASURED = {
@@ -212,6 +217,24 @@ def plane_log_likelihood(names):
     return at_mean - 0.5 * np.trace(spread), 0.5 * np.trace(spread @ spread) + slope @ covariance @ slope
 
 
+def p_given_the_rest(name):
+    """p of a measurement, a Gaussian with the width of its own error and that of what the others predict."""
+    mean, covariance, _ = plane([other for other in MEASURED if other != name])
+    weights, value, own = np.array(MEASURED[name][0]), *MEASURED[name][1:]
+    return 2.0 * norm.sf(abs(value - weights @ mean) / math.sqrt(own**2 + weights @ covariance @ weights))
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_surprise_of_gaussians_is_the_closed_form(plane_fit, name, monkeypatch):
+    monkeypatch.setattr(surprise_module, "DRAWS", 30_000)
+    fit, _ = plane_fit
+    mean, covariance, _ = plane([other for other in MEASURED if other != name])
+    values = np.random.default_rng(11).multivariate_normal(mean, covariance, 30_000)
+    p = p_given_the_rest(name)
+    found = surprise(fit.posterior, name, Draws(dict(zip("xyz", values.T, strict=True)), {}))
+    assert found == pytest.approx(p, abs=0.02 + 3.0 * math.sqrt(p * (1.0 - p) / REPLICAS))
+
+
 @pytest.mark.parametrize("particles", [2500, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit, particles):
     """ln S, d, p and ln R of linear Gaussian data, from the components alone, are those of the whole."""
@@ -229,6 +252,7 @@ def test_tensions_of_connected_measurements_are_the_closed_form(plane_fit, parti
         assert each.log_r == pytest.approx(log_r, abs=0.15), name
         if d > 0.8:
             assert each.p == pytest.approx(chi2.sf(d - 2.0 * log_s, d), abs=0.3 * error), name
+        assert each.p_data == pytest.approx(p_given_the_rest(name), abs=0.2), name
     assert found["d"].sigma == pytest.approx(1.5 / math.hypot(0.5, 0.6), abs=0.15)
 
 
@@ -274,6 +298,56 @@ def test_suspiciousness_of_gaussians_with_a_known_tension():
         assert found.log_suspiciousness == pytest.approx(0.5 - 0.5 * shift**2, abs=0.05)
         assert found.p == pytest.approx(chi2.sf(shift**2, 1), rel=0.15, abs=0.02)
         assert found.sigma == pytest.approx(shift, abs=0.2)
+
+
+class Shell(Measurement):
+    """Measures x^2 + y^2."""
+
+    name = "shell"
+
+    def predict(self, point):
+        return {"value_shell": point.x**2 + point.y**2}
+
+
+@pytest.mark.parametrize("value", [0.3, 1.3, 4.0])
+def test_surprise_of_a_shell_is_that_of_the_integral(value):
+    """Data of which the others constrain x alone, y by its prior: p of a skewed density, by integration."""
+    shell, rng = Shell(value, 0.2), np.random.default_rng(3)
+    space = ParameterSpace([Parameter("x", prior=Normal(0.0, 5.0)), Parameter("y", prior=Normal(0.0, 1.0))])
+    draws = Draws({"x": rng.normal(1.0, 0.1, 8000), "y": rng.normal(0.0, 1.0, 8000)}, {})
+    x, y = (norm.ppf((np.arange(400) + 0.5) / 400) for _ in range(2))
+    radii = ((1.0 + 0.1 * x[:, None]) ** 2 + y**2).ravel()
+    grid = np.arange(-1.0, 25.0, 0.02)
+    shares, edges = np.histogram(radii, np.arange(-2.0, 26.0, 0.02))
+    density = (norm.pdf((grid[:, None] - 0.5 * (edges[1:] + edges[:-1])) / 0.2) / 0.2) @ (shares / len(radii))
+    p = float(density[density <= np.interp(value, grid, density)].sum() * 0.02)
+    found = surprise(Posterior(space, Plane(), [shell]), "shell", draws)
+    assert 0.005 < p < 0.999
+    assert found == pytest.approx(p, abs=0.03 + 4.0 * math.sqrt(p * (1.0 - p) / REPLICAS))
+
+
+def test_surprise_is_calibrated():
+    """Data of a shell whose truth is from the others' posterior have any p equally often, with few draws."""
+    rng = np.random.default_rng(7)
+    space = ParameterSpace([Parameter("x", prior=Normal(0.0, 5.0)), Parameter("y", prior=Normal(0.0, 1.0))])
+    found = []
+    for seed in range(100):
+        draws = Draws({"x": rng.normal(1.0, 0.3, 300), "y": rng.normal(0.0, 1.0, 300)}, {})
+        value = rng.normal(1.0, 0.3) ** 2 + rng.normal() ** 2 + rng.normal(0.0, 0.004)
+        found.append(surprise(Posterior(space, Plane(), [Shell(value, 0.004)]), "shell", draws, seed))
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def test_what_cannot_draw_data_has_no_surprise(plane_fit):
+    fit, draws = plane_fit
+
+    def limit(self, prediction, rng):
+        raise FitError("a", "a limit is no density of data")
+
+    for simulate in (None, limit):
+        without = type("a", (Measurement,), {"simulate": simulate})()
+        posterior = Posterior(fit.posterior.space, fit.posterior.model, [without])
+        assert surprise(posterior, "a", draws) is None
 
 
 def test_suspiciousness_is_calibrated():
@@ -396,6 +470,10 @@ def test_tension_of_a_chain(chain):
     words = ("--between", "muon-g2,bs-to-mumu", "--particles", "600", "--json")
     (found,) = invoke("tension", chain, *words)
     assert found["dimensions"] == pytest.approx(0.0, abs=0.6)
+    assert 0.0 < found["p_data"] <= 1.0
+    shown = CliRunner().invoke(app, ["tension", str(chain), "--particles", "600"], env={"COLUMNS": "140"})
+    assert "p of its data" in shown.output
+    assert "share no parameter" in shown.output  # muon-g2 reads m_phi, and nothing else does
     assert (found["one"], found["other"]) == ("muon-g2", "bs-to-mumu")
 
 

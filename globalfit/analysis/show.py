@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from globalfit.analysis.draws import Draws
 from globalfit.analysis.leave_one_out import WANTED, Without
 from globalfit.analysis.reweight import Reweighted
-from globalfit.analysis.tension import Tension
+from globalfit.analysis.surprise import REPLICAS
+from globalfit.analysis.tension import LEAST, Tension
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,11 +46,11 @@ def print_tensions(console: Console, found: Sequence[Tension]) -> None:
     from rich.table import Table
 
     table = Table(title="tension", title_justify="left")
-    for title in ("", "against", "ln S", "dimensions", "p", "sigma", "ln R (depends on priors)"):
+    for title in ("", "against", "ln S", "dimensions", "p", "sigma", "ln R *", "p of its data *"):
         table.add_column(title, justify="left" if title in ("", "against") else "right")
     for each in found:
         told = math.isfinite(each.p)
-        why = "both constrain none" if each.log_suspiciousness or each.dimensions else "share no parameter"
+        why = "no common direction" if each.log_suspiciousness or each.dimensions else "share no parameter"
         table.add_row(
             each.one,
             each.other,
@@ -58,8 +59,22 @@ def print_tensions(console: Console, found: Sequence[Tension]) -> None:
             f"{each.p:.3g}" if told else why,
             f"{each.sigma:.2f}" if told else "",
             "" if each.log_r is None else f"{each.log_r:.2f}",
+            _of_data(each.p_data),
         )
     console.print(table)
+    console.print("* depends on the priors, where the other side leaves parameters open")
+    if any(each.dimensions < LEAST and each.log_suspiciousness for each in found):
+        console.print(
+            "no common direction: no combination of parameters is seen to be constrained by both sides, and "
+            "no chi^2 says what ln S is worth; p of its data is the share of data, simulated from what the "
+            "other side predicts, that it expects no more than these"
+        )
+
+
+def _of_data(p: float | None) -> str:
+    if p is None:
+        return ""
+    return f"{p:.3f}" if p > 1.5 / REPLICAS else f"< {2.0 / REPLICAS:g}"
 
 
 def print_reweighted(console: Console, found: Reweighted) -> None:

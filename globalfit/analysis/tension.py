@@ -4,12 +4,18 @@ W. Handley, P. Lemos, Phys. Rev. D 100 (2019) 043504, arXiv:1902.04029; Phys. Re
 arXiv:1903.06682. ln S = <ln L_AB>_AB - <ln L_A>_A - <ln L_B>_B does not depend on the widths of the priors as
 long as they are wide; for Gaussian posteriors d - 2 ln S follows chi^2 with d degrees of freedom,
 d = d_A + d_B - d_AB being the number of parameters that both constrain, d_X = 2 var(ln L_X).
+
+Where an experiment is a thin shell in a wide prior, such as muon g-2 or the relic density, it constrains one
+combination of parameters that nothing else does: d is 0 but for what 2 var(ln L) is of far from Gaussian
+posteriors, below 0 too, and chi^2 of no degrees of freedom is no p. What remains is how
+surprising its data are to the others: `globalfit.analysis.surprise`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scipy.special import ndtri
@@ -17,8 +23,11 @@ from scipy.stats import chi2
 
 from globalfit.analysis.draws import Draws
 from globalfit.analysis.parts import parts, sample_parts
+from globalfit.analysis.surprise import surprise
 from globalfit.arrays import strict
 from globalfit.fit import Fit
+
+LEAST = 0.1  # of d, below which nothing is constrained by both
 
 
 @dataclass(frozen=True)
@@ -34,11 +43,14 @@ class Tension:
     dimensions : float
         Parameters that both constrain.
     p : float
-        Chance of a worse agreement; nan where nothing is constrained by both (d < 0.1).
+        Chance of a worse agreement; nan where nothing is constrained by both (d < `LEAST`).
     sigma : float
         The same in two-sided Gaussian standard deviations.
     log_r : float or None
         ln of the ratio of evidences Z_AB/(Z_A Z_B), which does depend on the priors.
+    p_data : float or None
+        Of the data of `one` as the other side predicts them; see `globalfit.analysis.surprise`. None where it
+        cannot draw data, or shares no parameter.
     """
 
     one: str
@@ -48,6 +60,7 @@ class Tension:
     p: float
     sigma: float
     log_r: float | None = None
+    p_data: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -67,7 +80,7 @@ def tension(both: Draws, one: Draws, other: Draws, names: tuple[str, str] = ("A"
     """
     log_s = float(both.log_likelihood.mean() - one.log_likelihood.mean() - other.log_likelihood.mean())
     d = dimensionality(one) + dimensionality(other) - dimensionality(both)
-    p = float(chi2.sf(max(d - 2.0 * log_s, 0.0), d)) if d >= 0.1 else math.nan
+    p = float(chi2.sf(max(d - 2.0 * log_s, 0.0), d)) if d >= LEAST else math.nan
     sigma = max(float(-ndtri(0.5 * p)), 0.0) if math.isfinite(p) else math.nan
     log_r = None
     if both.log_evidence is not None and one.log_evidence is not None and other.log_evidence is not None:
@@ -89,17 +102,18 @@ def tensions(fit: Fit, **options: Any) -> list[Tension]:
     """
     home = {name: part for part in parts(fit.posterior) for name in part.likelihoods}
     shared = {name: part for name, part in home.items() if part.without(name)}
-    sides = [
+    wanted = [
         side for name, part in shared.items() for side in (part.likelihoods, (name,), part.without(name))
     ]
-    done = sample_parts(fit, sides, **options)
+    done = sample_parts(fit, wanted, **options)
     found = []
     for name in fit.posterior.likelihoods:
         if name in shared:
             part = shared[name]
             rest = part.without(name)
             label = rest[0] if len(fit.posterior.likelihoods) == 2 else "the rest"
-            found.append(tension(done[part.likelihoods], done[(name,)], done[rest], (name, label)))
+            sides = done[part.likelihoods], done[(name,)], done[rest]
+            found.append(_with_data(fit, tension(*sides, (name, label)), done[rest], options))
         else:
             found.append(Tension(name, "the rest", 0.0, 0.0, math.nan, math.nan, 0.0))
     return found
@@ -109,7 +123,13 @@ def pair(fit: Fit, one: str, other: str, **options: Any) -> Tension:
     """Return the tension between two experiments of a fit; options as in `tensions`."""
     both = tuple(name for name in fit.posterior.likelihoods if name in (one, other))
     done = sample_parts(fit, [both, (one,), (other,)], **options)
-    return tension(done[both], done[(one,)], done[(other,)], (one, other))
+    found = tension(done[both], done[(one,)], done[(other,)], (one, other))
+    return _with_data(fit, found, done[(other,)], options)
+
+
+def _with_data(fit: Fit, found: Tension, others: Draws, options: Mapping[str, Any]) -> Tension:
+    p = surprise(fit.posterior, found.one, others, int(options.get("seed", 1)))
+    return replace(found, p_data=p)
 
 
 def dimensionality(draws: Draws) -> float:

@@ -72,6 +72,7 @@ def tension(
 ) -> None:
     """Say which experiments disagree: suspiciousness, which does not depend on the prior's width.
 
+    Beside it, how surprising the data of an experiment are to the other side, whatever the posteriors' shape.
     Needs the posterior of each side alone: these are sampled by tempered runs, of the parameters that the
     experiment is connected with.
     """

@@ -42,10 +42,11 @@ def report(
     from globalfit.chains.chain import Chain
     from globalfit.report.page import check_outputs, write
     from globalfit.report.page import report as report_
-    from globalfit.report.second import second_process
+    from globalfit.report.second import second_process, uncollected
 
     check_outputs(file, output, pdf, overwrite=overwrite)
     with (
+        uncollected(),
         second_process(file, figures=pdf is not None) as second,
         Chain.open(file, names=words(names)) as chain,
     ):

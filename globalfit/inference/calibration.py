@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
 from globalfit.arrays import Array
-from globalfit.errors import GlobalfitError, LikelihoodError, SamplingError
+from globalfit.errors import LikelihoodError, SamplingError
 from globalfit.inference.uniformity import Ranks, Uniformity, holm
-from globalfit.likelihood import Likelihood, Prediction
-from globalfit.one_point import OnePointAtATime
+from globalfit.one_point import redrawn
 from globalfit.posterior import Posterior
 from globalfit.sampling.tempered import tempered_population
 
@@ -161,7 +160,7 @@ def calibrate(
         simulated = Posterior(
             posterior.space,
             posterior.model,
-            [_redrawn(each, own[name], rng) for name, each in posterior.likelihoods.items()],
+            [redrawn(each, own[name], rng) for name, each in posterior.likelihoods.items()],
             posterior.constraints,
         )
         target = simulated if analysed is None else analysed(simulated)
@@ -199,22 +198,6 @@ def _truths(posterior: Posterior, n: int, rng: np.random.Generator) -> tuple[Arr
         if len(found) >= n:
             return found[:n], 1.0 - len(found) / allowed
     raise SamplingError("calibrate", "hardly any point of the prior has a prediction", "check the priors")
-
-
-def _redrawn(likelihood: Likelihood, prediction: Prediction, rng: np.random.Generator) -> Likelihood:
-    """Return the likelihood with data drawn at a prediction of one point."""
-    try:
-        if isinstance(likelihood, OnePointAtATime):
-            row = {key: values[0] for key, values in prediction.items()}
-            inner = cast("Any", likelihood.inner).simulate(row, rng)
-            return cast("Likelihood", OnePointAtATime(inner))
-        return cast("Likelihood", cast("Any", likelihood).simulate(prediction, rng))
-    except GlobalfitError:
-        raise
-    except Exception as error:
-        raise LikelihoodError(
-            likelihood.name, f"simulate raised {type(error).__name__}: {error}", "see --debug"
-        ) from error
 
 
 def _quantities(posterior: Posterior) -> tuple[tuple[str, ...], dict[str, Kind]]:

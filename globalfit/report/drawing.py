@@ -65,6 +65,9 @@ class Drawing:
         return buffer.getvalue(), "image/png" if self.dense else "image/svg+xml"
 
 
+Maker: TypeAlias = Callable[[], "Drawing | Drawn | None"]
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, in inches."""
     from matplotlib.figure import Figure
@@ -136,7 +139,7 @@ def plain(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
-def images(*makers: Callable[[], Drawing | Drawn | None]) -> Iterator[Drawn | str]:
+def images(*makers: Maker) -> Iterator[Drawn | str]:
     """Yield drawings with their images, or a line where one cannot be drawn: labels come from anywhere."""
     for maker in makers:
         try:

@@ -66,7 +66,7 @@ def marginals(
     profiled, label = _profiles(chain, fit, lines, discard)
     found = []
     for name, (axis, samples, span, places, edges) in lines.items():
-        counts = np.histogram(places, edges)[0] / (len(samples) * (edges[1] - edges[0]))
+        counts = np.histogram(places, BINS, (edges[0], edges[-1]))[0] / (len(samples) * (edges[1] - edges[0]))
         highest = float(counts.max()) or 1.0
         centres = _back(axis, 0.5 * (edges[1:] + edges[:-1]))
         prior = _prior_density(chain, axis, centres)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -21,7 +21,7 @@ from globalfit.errors import ChainError, GlobalfitError
 from globalfit.fit import Fit
 from globalfit.report import citations, origin, sections
 from globalfit.report.corner_figure import corner_figure, corner_shown
-from globalfit.report.drawing import STYLE, Drawing, Drawn, images
+from globalfit.report.drawing import STYLE, Drawing, Drawn, Maker, images
 from globalfit.report.figures import observables, pulls, spectrum
 from globalfit.report.marginals import marginals, marginals_figure
 from globalfit.report.markup import Node, add, data_uri, element, listing, render, section
@@ -106,31 +106,27 @@ def report(
         predictive = predict(chain, whole, samples=samples, discard=summary.discard)
         said = ledger(chain, fit, fit=whole, discard=summary.discard)
     except (GlobalfitError, ValueError) as error:  # what an unknown file says of its fit may be anything
-        missing = "; ".join(str(error).splitlines())
+        whole, missing = None, "; ".join(str(error).splitlines())  # a fit that fails here fails there too
     return Report(chain, summary, found, predictive, missing, said, whole, second)
 
 
 def drawings(found: Report) -> Iterator[Figured]:
     """Yield the figures of a report with their images, or a line where one cannot be drawn."""
     chain, discard, converged = found.chain, found.summary.discard, found.summary.converged
-    here, predicted = partial(_corner, chain, discard), list(_predicted(found))
-    corner: Callable[[], Drawing | Drawn | None] = here
-    makers: list[Callable[[], Drawing | Drawn | None]] = [*predicted]
-    if (second := found.second) is not None:
-        corner, makers = second.end_corner(converged, here), [second.draw(maker) for maker in predicted]
+    corner: Maker = partial(_corner, chain, discard)
+    makers: list[Maker] = [*_predicted(found)]
+    if (second := found.second) is not None:  # which draws what the samples predict while this one profiles
+        corner, makers = second.end_corner(converged, corner), [second.draw(each) for each in makers]
     rows, label = marginals(chain, discard, converged=converged, fit=found.fit)
-    each = partial(marginals_figure, rows, label, converged=converged)
-    drawn = list(images(each)) if second is None or second.busy else list(images(second.draw(each)))
-    yield from images(corner)
-    yield from drawn
-    yield from images(*makers)
+    each: Maker = partial(marginals_figure, rows, label, converged=converged)
+    yield from images(corner, each if second is None else second.draw(each), *makers)
 
 
 def _corner(chain: Chain, discard: int) -> Drawing:
     return corner_figure(corner_shown(chain, discard))
 
 
-def _predicted(found: Report) -> Iterator[Callable[[], Drawing | None]]:
+def _predicted(found: Report) -> Iterator[Maker]:
     """Yield what draws the figures of the predictions, in any process."""
     if (predictive := found.predictive) is None:
         return

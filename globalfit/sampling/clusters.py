@@ -13,8 +13,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
 
 from globalfit.arrays import Array
 
@@ -44,6 +42,8 @@ def find_modes(points: Array) -> tuple[Labels, tuple[int, ...]]:
 
 def nearest_mode(points: Array, labels: Labels, others: Array) -> Labels:
     """Return the modes (m,) of `others` (m, dim): their nearest neighbours' among `points` (n, dim)."""
+    from scipy.spatial import cKDTree
+
     scale = points.std(axis=0)
     scale = np.where(scale > 0.0, scale, 1.0)
     found: Labels = labels[cKDTree(points / scale).query(others / scale)[1]]
@@ -69,6 +69,8 @@ def _telling(scaled: Array) -> list[int]:
 
 def _valley(projected: Array) -> bool:
     """Return whether the density of a projection (n,) has a valley with at least 1 % on either side."""
+    from scipy.ndimage import gaussian_filter1d  # loads in a third of a second, and most models name regions
+
     low, high = np.quantile(projected, [0.001, 0.999])
     if not high > low:
         return False
@@ -82,6 +84,8 @@ def _valley(projected: Array) -> bool:
 
 def _peaks(points: Array) -> Labels:
     """Return the mode of each point, by hill climbing on the graph of nearest neighbours."""
+    from scipy.spatial import cKDTree
+
     size, dim = points.shape
     k = min(NEIGHBOURS, size - 1)
     found = cKDTree(points).query(points, k + 1)
@@ -124,6 +128,8 @@ def _find(root: Labels, i: int) -> int:
 
 def _by_weight(points: Array, peak: Labels) -> Labels:
     """Return modes numbered by weight; what is lighter than 1 % joins its nearest neighbour's."""
+    from scipy.spatial import cKDTree
+
     names, inverse, counts = np.unique(peak, return_inverse=True, return_counts=True)
     kept = counts >= max(LEAST * len(points), 2)
     if not kept.any():

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from globalfit.chains.chain import Chain
 from globalfit.cli import app
+from globalfit.registry import load
 from globalfit.report import second
 from globalfit.report.drawing import images
 from globalfit.report.figures import pulls
@@ -232,6 +233,18 @@ file = sys.argv[1]
 for words in (["summary", file], ["ledger", file], ["corner", file, "-o", "c.png"], ["report", file]):
     app(words, standalone_mode=False)
 """
+
+
+def test_a_likelihood_that_fails_now_costs_predictions_alone(beam, monkeypatch):
+    def failing(self, prediction):
+        raise RuntimeError("a table is gone")
+
+    monkeypatch.setattr(load("likelihood", "lsnd"), "log_likelihood", failing)
+    with Chain.open(beam) as chain:
+        found = report(chain, samples=5)
+        assert "a table is gone" in found.missing
+        keys = [each[0].key for each in drawings(found)]
+    assert keys == ["corner", "marginals"]
 
 
 def test_a_chain_whose_plug_in_is_gone(beam, tmp_path):

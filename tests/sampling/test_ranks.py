@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy.signal import lfilter
-from scipy.stats import norm, truncnorm
+from scipy.stats import norm, rankdata, truncnorm
 
 from globalfit.sampling.ranks import bulk_ess, effective_samples, rank_normalise, split_rhat, tail_ess
 
@@ -105,3 +105,11 @@ def test_edges():
     assert rank_normalise(np.array([3.0, 1.0, 2.0])).tolist() == pytest.approx(
         [0.8694, -0.8694, 0.0], abs=1e-4
     )
+
+
+@pytest.mark.parametrize("name", ["correlated", "rounded"])
+def test_equal_values_share_the_mean_of_their_ranks(name):
+    values = arrays()[name]
+    values[0, :5] = np.inf
+    ranks = rankdata(values, axis=None).reshape(values.shape)
+    assert np.array_equal(rank_normalise(values), norm.ppf((ranks - 0.375) / (values.size + 0.25)))
