@@ -64,6 +64,7 @@ class = "loose.py:Loose"
 [sampler]
 walkers = 8
 seed = 5
+particles = 400
 """
 
 MUON = """
