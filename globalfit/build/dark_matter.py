@@ -36,18 +36,18 @@ from globalfit.physics.beam.two_body import threshold
 Progress = Callable[[str, int, int], None]
 OF_KERNELS, OF_FLUXES = 10, 4  # shapes in energy
 SHAPES = OF_KERNELS + OF_FLUXES
-ROWS = np.arange(29, 86, 2)  # energy bins at which kernels are computed, 99 MeV to 7.6 GeV
-# Quadrature nodes in t and points of the decay: a pair of one mass needs fewer points.
-ENUQE = {"on_shell": {"nodes": 12, "points": 32}, "virtual": {"nodes": 20, "points": 64}}
-OTHERS = {"nodes": 12, "points": 16}  # E_vis and cos theta
-LSND = {"nodes": 8, "points": 16}
+# Energy bins at which kernels are computed, 99 MeV to 7.6 GeV: a pair of one mass has an edge in energy.
+ROWS = {"on_shell": np.arange(29, 86), "virtual": np.arange(29, 86, 2)}
+# Quadrature nodes in t and points of the decay: a pair of one mass needs fewer.
+PRECISION = {"on_shell": {"nodes": 12, "points": 64}, "virtual": {"nodes": 20, "points": 128}}
+LSND = {"nodes": 12, "points": 64}
 FLOOR = 1e-200
 
 
 def build_dark_matter_tables(
     path: Path, progress: Progress | None = None, *, n: int = SAMPLE, seed: int = 1
 ) -> DarkMatterTables:
-    """Compute the tables of dark matter and write them to `path`; about a quarter of an hour on one core.
+    """Compute the tables of dark matter and write them to `path`; about half an hour on one core.
 
     Parameters
     ----------
@@ -142,8 +142,9 @@ def _lsnd_fluxes(reference: Reference) -> dict[str, NDArray[Any]]:
 
 def _basis(reference: Reference, fluxes: dict[str, Array]) -> Basis:
     """Shapes of some kernels of both decays and of all fluxes."""
-    onto, found = grid_matrix(ROWS), []
+    found = []
     for decay in DECAYS:
+        onto = grid_matrix(ROWS[decay.name])
         nodes = list(product(*(axis.tolist() for axis in decay.nodes)))
         for node in nodes[17 :: len(nodes) // 13]:
             made = _kernels(reference, decay, node)
@@ -153,26 +154,23 @@ def _basis(reference: Reference, fluxes: dict[str, Array]) -> Basis:
                 found.append((full / size[:, None, None]).reshape(-1, CENTRES.size))
     kernels = np.concatenate(found)
     training = list(_training(fluxes))
-    weight = balance(kernels.sum(axis=0), training[0].sum(axis=0), ROWS)
+    weight = balance(kernels.sum(axis=0), training[0].sum(axis=0), ROWS["virtual"])
     return find_basis(kernels, np.concatenate(training), weight, OF_KERNELS, OF_FLUXES)
 
 
 def _kernels(reference: Reference, decay: Decay, node: tuple[float, ...]) -> dict[str, Array]:
     """Kernels of MiniBooNE {observable: (parts, rows, bins)} at a node."""
     m_chi, m_chi_prime, m_v2, real = _masses(decay, node)
-    found: dict[str, Array] = {}
-    for observables, precision in ((("enuqe",), ENUQE[decay.name]), (("evis", "costheta"), OTHERS)):
-        found |= pair_kernel(
-            reference.detectors["miniboone"],
-            m_chi,
-            m_chi_prime,
-            m_v2,
-            m_on_shell=real,
-            energies=CENTRES[ROWS],
-            observables=observables,
-            **precision,
-        )
-    return found
+    return pair_kernel(
+        reference.detectors["miniboone"],
+        m_chi,
+        m_chi_prime,
+        m_v2,
+        m_on_shell=real,
+        energies=CENTRES[ROWS[decay.name]],
+        observables=tuple(KERNELS),
+        **PRECISION[decay.name],
+    )
 
 
 def _masses(decay: Decay, node: tuple[float, ...]) -> tuple[float, float, float, float | None]:
@@ -192,7 +190,7 @@ def _kernel_tables(
 ) -> dict[str, NDArray[Any]]:
     """Kernels of MiniBooNE on the basis and of LSND over threshold, at all nodes of a decay."""
     nodes = list(product(*(axis.tolist() for axis in decay.nodes)))
-    onto = grid_matrix(ROWS)
+    onto = grid_matrix(ROWS[decay.name])
     level = np.zeros((len(nodes), 3))
     found: dict[str, NDArray[Any]] = {
         name: np.zeros((len(nodes), 3, SHAPES, bins), dtype=np.float16) for name, bins in KERNELS.items()

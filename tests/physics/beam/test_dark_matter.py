@@ -12,18 +12,20 @@ import pytest
 from globalfit.arrays import Array
 from globalfit.errors import GlobalfitError, ModelError
 from globalfit.physics.beam.dark_matter import flux
-from globalfit.physics.beam.dark_matter.channels import CHARGED, leg_weights
+from globalfit.physics.beam.dark_matter.channels import CHARGED, OBSERVABLES, leg_weights
 from globalfit.physics.beam.dark_matter.flux import Masses
 from globalfit.physics.beam.dark_matter.prediction import events
 from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter, dark_matter
-from globalfit.physics.beam.dark_matter.reference import Reference
+from globalfit.physics.beam.dark_matter.reference import Reference, place
 from globalfit.physics.beam.dark_matter.tables import load_tables
+from globalfit.physics.beam.grid import LEGS
 from globalfit.physics.beam.nuclei import charge_weights
 from globalfit.physics.beam.two_body import threshold
 
 DATA = Path(__file__).parents[3] / "likelihoods" / "data"
 TABLES = DATA / "dark_matter_tables.h5"
 SINGLE, DOUBLE = (17.0, 17.0, 8.0, 40.0), (17.0, 200.0, 8.0, 50.0)
+QUANTITIES = (*OBSERVABLES, "signal_lsnd")
 BOTH = dark_matter(TABLES, leptons="e+mu")
 
 
@@ -44,10 +46,8 @@ def compare(reference: Reference, setup: DarkMatter, points: Array, names: tuple
         exact = reference.events(dict(setup.production), *point, names)
         for name, parts in exact.items():
             expected, at = charges @ parts, f"{name} at {point}"
-            assert ours[name][i].sum() == pytest.approx(expected.sum(), rel=0.01), at
-            edge = abs(point[1] / (point[3] - point[2]) - 1.0) < 0.02  # the pair all but on shell
-            most = (0.05 if edge else 0.025) * expected.max()  # docs/physics/beam-dark-matter.md
-            assert np.abs(ours[name][i] - expected).max() <= most, at
+            assert ours[name][i].sum() == pytest.approx(expected.sum(), rel=5e-3), at
+            assert np.abs(ours[name][i] - expected).max() <= 2e-2 * expected.max(), at
 
 
 def draw(n: int, seed: int) -> Array:
@@ -69,10 +69,63 @@ def test_tables_against_the_reference_path(reference: Reference) -> None:
     compare(reference, dark_matter(TABLES, leptons="mu"), points, ("signal_nu",))
 
 
+def exact(reference: Reference, point: Array) -> dict[tuple[str, str], Array]:
+    """Events (parts, bins) of all legs and quantities, from mesons to bins: {(leg, quantity): events}."""
+    m_v1, m_v2, chi, chi_prime = (float(each) for each in point)
+    found = {}
+    kernels: dict[tuple[str, str], Array] = {}
+    fluxes: dict[tuple[str, str], dict[str, Array]] = {}
+    for name in QUANTITIES:
+        card, mode, observable, last, total = place(name)
+        if (card, observable) not in kernels:
+            seen = ("evis",) if card == "lsnd" else ("enuqe", "evis", "costheta")
+            made = reference.kernel(card, chi, chi_prime, m_v2, seen)
+            kernels |= {(card, each): kernel for each, kernel in made.items()}
+        if (card, mode) not in fluxes:
+            h = {
+                source: reference.flux(card, source, mode, m_v1, chi)
+                for source in CHARGED
+                if m_v1 < source.threshold and (card != "lsnd" or source.meson == "pi")
+            }
+            fluxes[card, mode] = {
+                leg: np.sum([leg_weights(leg) @ each for each in h.values()], axis=0) for leg in LEGS
+            }
+        for leg in LEGS:
+            flux, kernel = fluxes[card, mode][leg], kernels[card, observable][..., :last]
+            events = np.einsum("e,peb->pb", reference.cards[card].exposure[mode] * flux, kernel)
+            found[leg, name] = events.sum(axis=-1, keepdims=True) if total else events
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("leg", ["lepton", "meson"])
-def test_tables_at_many_points(leg: str, reference: Reference) -> None:
-    compare(reference, dark_matter(TABLES, leg, "e+mu"), draw(100, 5), ("signal_nu", "signal_nubar"))
+def test_tables_at_200_points(reference: Reference) -> None:
+    """Four legs, all quantities, thresholds included: what docs/physics/beam-dark-matter.md says."""
+    points = draw(200, 5)
+    references = [exact(reference, point) for point in points]
+    charges = charge_weights(PARTS, *BOTH.charges or (1.0, 0.0))
+    errors: dict[str, list[tuple[float, float]]] = {}
+    for leg in LEGS:
+        setup = dark_matter(TABLES, leg, "e+mu")
+        ours = {name: events(Masses(setup, *points.T), name) for name in QUANTITIES}
+        for i, each in enumerate(references):
+            seen = (charges @ each[leg, "signal_nu"]).sum()
+            for name in QUANTITIES:
+                expected = charges @ each[leg, name]
+                if expected.sum() > (1e-2 * seen if name == "signal_lsnd" else 0.0):
+                    total = abs(ours[name][i].sum() / expected.sum() - 1.0)
+                    worst = np.abs(ours[name][i] - expected).max() / expected.max()
+                    errors.setdefault(name, []).append((total, worst))
+    for name, some in errors.items():
+        total, worst = np.array(some).T
+        print(name, np.median(total), np.mean(total < 5e-3), total.max(), np.mean(worst < 2e-2), worst.max())
+        if name == "signal_lsnd":
+            assert np.quantile(total, 0.95) < 2e-2
+            assert total.max() < 5e-2
+        else:
+            assert np.mean(total < 5e-3) > 0.98, name
+            assert np.mean(worst < 2e-2) > 0.99, name
+            assert total.max() < 1e-2, name
+            assert worst.max() < 2.5e-2, name
 
 
 @pytest.mark.parametrize(
@@ -201,4 +254,4 @@ def test_files_that_are_refused(how: str, message: str, tmp_path: Path) -> None:
 
 def test_conventions_of_charged_sources() -> None:
     assert {name for name, _ in BOTH.production} == {source.name for source in CHARGED}
-    assert TABLES.stat().st_size < 15.5e6
+    assert TABLES.stat().st_size < 17e6

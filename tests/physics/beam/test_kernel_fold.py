@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
 from globalfit.arrays import Array
 from globalfit.constants import HBARC_MEV_M, M_E, M_NEUTRON, M_PROTON
@@ -206,6 +207,25 @@ def test_default_nodes_are_enough() -> None:
         assert ours == pytest.approx(fine, rel=1e-4)
 
 
+def test_lattice_of_the_decay_against_many_random_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide gap: few pairs are one ring, so that most points of the lattice count nothing."""
+    rows, masses, one = CENTRES[36:76:5], (10.75, 146.75, 412.6), ("enuqe",)
+    flux = (spectrum(CENTRES) * np.diff(EDGES))[36:76:5]
+    weights = nuclei.charge_weights(MINIBOONE.parts, 1.0, 0.0)
+
+    def folded(points: int) -> Array:
+        made = kernels.pair_kernel(MINIBOONE, *masses, energies=rows, points=points, observables=one)
+        return np.asarray(flux @ kernels.weighted(made["enuqe"], weights))
+
+    found = {points: folded(points) for points in (128, 256)}
+    many = qmc.Sobol(6, rng=7).random_base2(12)
+    monkeypatch.setattr(kernels, "_lattice", lambda points, dim: many)
+    exact = folded(2**12)
+    for few in found.values():
+        assert few.sum() == pytest.approx(exact.sum(), rel=2e-3)
+        assert np.abs(few - exact).max() < 5e-3 * exact.max()
+
+
 def test_predictions_are_smooth_in_masses() -> None:
     rows = CENTRES[40:70:4]
     flux = (spectrum(CENTRES) * np.diff(EDGES))[40:70:4]
@@ -216,7 +236,7 @@ def test_predictions_are_smooth_in_masses() -> None:
         kernels.photon_kernel("scalar", MINIBOONE, 1.0, m, energies=rows, observables=one) for m in masses
     ]
     pairs = [
-        kernels.pair_kernel(MINIBOONE, 8.0, m, 200.0, energies=rows, points=64, nodes=16, observables=one)
+        kernels.pair_kernel(MINIBOONE, 8.0, m, 200.0, energies=rows, points=128, nodes=16, observables=one)
         for m in masses
     ]
     for nodes, roughness in ((photons, 1e-6), (pairs, 5e-4)):

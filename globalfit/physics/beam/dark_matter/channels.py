@@ -70,7 +70,7 @@ class Source:
         """Nodes in the mass of V1, MeV, evenly spaced in `coordinate`."""
         low, high = 0.8 * M_V1[0], self.highest
         first, last = (float(each) for each in self.coordinate(np.array([low, high])))
-        x = np.linspace(first, last, int(np.ceil((last - first) / 0.5)) + 1)
+        x = np.linspace(first, last, int(np.ceil((last - first) / 0.4)) + 1)
         return readonly(self.threshold / (1.0 + np.exp(-x)))
 
     def coordinate(self, m: Array) -> Array:
@@ -83,7 +83,7 @@ NEUTRAL: Final = (Source("pi0"), Source("eta"))
 SOURCES: Final = {source.name: source for source in (*CHARGED, *NEUTRAL)}
 
 #: Nodes in (2 m_chi/m_V1)^2: from a light chi to its threshold, smooth at both ends.
-SHARES: Final = readonly(np.array([1e-5, 0.12, 0.33, 0.56, 0.77, 0.92, 0.9995]))
+SHARES: Final = readonly(np.array([1e-5, 0.06, 0.17, 0.32, 0.49, 0.66, 0.81, 0.93, 0.9995]))
 
 
 def leg_weights(leg: str) -> tuple[float, ...]:
@@ -117,7 +117,7 @@ class Decay:
     def nodes(self) -> tuple[Array, Array, Array]:
         """Nodes of the three axes."""
         if self.on_shell:
-            return readonly(np.linspace(np.log(4.3), np.log(160.0), 25)), _HEAVY, _LIGHT
+            return readonly(np.linspace(np.log(4.3), np.log(160.0), 28)), _HEAVY, _LIGHT
         heavy = readonly(np.linspace(np.log(4.0 + _OFFSET), np.log(256.0 + _OFFSET), 12))
         return heavy, _RATIO, _VIRTUAL
 
@@ -144,7 +144,7 @@ class Decay:
 _OFFSET: Final = 15.0
 _FARTHEST: Final = 1001.0
 _HEAVIEST: Final = 400.0
-_RATIO: Final = readonly(np.array([0.005, 0.12, 0.25, 0.4, 0.58, 0.8, 1.08, 1.42, 1.84, 2.31]))
+_RATIO: Final = readonly(np.array([0.005, 0.08, 0.17, 0.27, 0.38, 0.51, 0.67, 0.86, 1.1, 1.42, 1.84, 2.31]))
 _VIRTUAL: Final = readonly(np.array([0.02, 0.08, 0.16, 0.27, 0.41, 0.56, 0.72, 0.87, 1.0]))
 _HEAVY: Final = readonly(np.array([0.005, 0.09, 0.2, 0.32, 0.44, 0.55, 0.65, 0.75, 0.87, 1.0]))
 _LIGHT: Final = readonly(np.array([0.002, 0.14, 0.3, 0.46, 0.62, 0.78, 0.92, 0.9995]))

@@ -19,15 +19,14 @@ from globalfit.physics.beam.cards import Card, read_card
 from globalfit.physics.beam.dark_matter.channels import OBSERVABLES, SOURCES, Source
 from globalfit.physics.beam.detectors import Detector, detector
 from globalfit.physics.beam.events import events
-from globalfit.physics.beam.flux import flux
 from globalfit.physics.beam.kernels import pair_kernel
 from globalfit.physics.beam.meson_decays import three_body, two_body
-from globalfit.physics.beam.mesons import MesonSample
 from globalfit.physics.beam.pair_decay import on_shell
+from globalfit.physics.beam.sight import Sight, transfer
 from globalfit.physics.beam.spectrum import Line, Spectrum, cascade
 
-SAMPLE = 2**16
-THINNED = 8  # the dump's source has three parts and is known to 25 %: fewer mesons for each
+SAMPLE = 2**19
+THINNED = 8  # of the dump and of LSND: several parts, known to 25 %, or more mesons of their own
 DRAWS = 2  # energies and detector points for each meson
 CARDS = ("miniboone", "lsnd")
 
@@ -47,7 +46,7 @@ class Reference:
     folder: Path
     n: int = SAMPLE
     seed: int = 1
-    _samples: dict[tuple[str, str, str], MesonSample] = field(default_factory=dict, repr=False)
+    _sights: dict[tuple[str, str, str], Sight] = field(default_factory=dict, repr=False)
 
     @cached_property
     def cards(self) -> Mapping[str, Card]:
@@ -59,13 +58,14 @@ class Reference:
         """Their detectors."""
         return {n: detector(c.name, c.composition, c.response) for n, c in self.cards.items()}
 
-    def sample(self, card: str, parent: str, mode: str) -> MesonSample:
-        """Return the mesons of a source, drawn once."""
+    def sight(self, card: str, parent: str, mode: str) -> Sight:
+        """Return the mesons of a source as the experiment sees them, drawn once."""
         key = (card, parent, mode)
-        if key not in self._samples:
-            n = self.n // THINNED if mode == "dump" else self.n
-            self._samples[key] = self.cards[card].source(parent, mode, n, self.seed)
-        return self._samples[key]
+        if key not in self._sights:
+            n = self.n // THINNED if mode == "dump" or card == "lsnd" else self.n
+            source = self.cards[card].source(parent, mode, n, self.seed)
+            self._sights[key] = Sight(source, self.cards[card].volume, DRAWS)
+        return self._sights[key]
 
     def flux(
         self,
@@ -87,7 +87,8 @@ class Reference:
             at = chi_spectrum(source.parents[0], source.lepton, m_v1, m_chi)
             if weights is not None:
                 at = replace(at, density=np.asarray(weights) @ at.density)
-            total += flux(self.sample(card, parent, mode), self.cards[card].volume, at, DRAWS)
+            seen, nodes = self.sight(card, parent, mode), at.density.shape[-1]
+            total += at.density @ transfer(seen, at.m, at.low, at.high, nodes, grid.EDGES)[0]
         return total
 
     def kernel(

@@ -56,7 +56,7 @@ def save_tables(path: Path, tables: DarkMatterTables) -> None:
         file.attrs["grid_sha256"] = grid_hash()
         file.attrs["numbers_sha256"] = digest(tables)
         for name, values in tables.arrays.items():
-            file.create_dataset(name, data=values, shuffle=True, compression="gzip")
+            file.create_dataset(name, data=values, shuffle=True, compression="gzip", compression_opts=9)
 
 
 @cache
