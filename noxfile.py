@@ -16,7 +16,7 @@ PACKAGES = ("globalfit", "globalfit.likelihoods", "globalfit.priors", "globalfit
 def tests(session: nox.Session) -> None:
     """Fast tests."""
     session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
 
 
 @nox.session

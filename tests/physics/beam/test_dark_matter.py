@@ -19,7 +19,7 @@ from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter, dark_
 from globalfit.physics.beam.dark_matter.reference import Reference, place
 from globalfit.physics.beam.dark_matter.tables import load_tables
 from globalfit.physics.beam.grid import LEGS
-from globalfit.physics.beam.nuclei import charge_weights
+from globalfit.physics.beam.nuclei import charge_weights, named_charges
 from globalfit.physics.beam.two_body import threshold
 
 DATA = Path(__file__).parents[3] / "likelihoods" / "data"
@@ -65,8 +65,9 @@ def draw(n: int, seed: int) -> Array:
 
 
 def test_tables_against_the_reference_path(reference: Reference) -> None:
-    points = np.array([SINGLE, DOUBLE, (60.0, 25.0, 20.0, 90.0)])
-    compare(reference, dark_matter(TABLES, leptons="mu"), points, ("signal_nu",))
+    points = np.array([SINGLE, DOUBLE, (30.0, 25.0, 12.0, 90.0)])
+    pions = DarkMatter(TABLES, (("pi_mu", leg_weights("lepton")),), named_charges("Z"))
+    compare(reference, pions, points, ("signal_nu",))
 
 
 def exact(reference: Reference, point: Array) -> dict[tuple[str, str], Array]:
