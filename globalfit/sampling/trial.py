@@ -129,7 +129,8 @@ def decide(
     values = cloud.log_likelihoods[here]
     alive = trial.log_prior > -np.inf
     levels = blocks.levels or (np.empty(0, dtype=np.intp),)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # a far step of ln x can take x out of the range of numbers, where nothing is accepted
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         chance = np.log(random.random_sample((len(levels), len(here))))
         gain = trial.log_prior - cloud.log_prior[here]
         for level, threshold in zip(levels, chance, strict=True):

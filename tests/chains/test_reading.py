@@ -38,6 +38,12 @@ def refused(*words):
     return str(done.exception)
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory, monkeypatch):
+    """A folder where the plots of a user do not lie."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+
 @pytest.fixture
 def foreign(tmp_path):
     """A chain of stock emcee, 60 steps of 8 walkers in two dimensions."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from globalfit.posterior import Posterior
-from globalfit.priors.shapes import Uniform
+from globalfit.priors.shapes import LogNormal, Uniform
 from globalfit.sampling.blocks import blocks
 from globalfit.sampling.engines.work import Task, carry_out
 from globalfit.sampling.mixture import Mixture
-from globalfit.sampling.trial import Cloud
+from globalfit.sampling.trial import Cloud, decide
 from globalfit.sampling.tries import Source, attempt, source
 
 CHEAP = np.array([0.2, 1.0, 3.0, 0.0, 1.0, 2.0])
@@ -65,6 +67,33 @@ def test_the_density_is_exact_whatever_the_first_verdict_spares(toy, beta, commo
     assert np.abs(share - expected).max() < 4 * np.sqrt(0.25 / 8000)
     np.testing.assert_allclose(cloud.rows, posterior.walk(cloud.coords), rtol=1e-12)
     np.testing.assert_array_equal(cloud.coords[:, 1], start[:, 1])
+
+
+class Rate:
+    """Events in proportion to x0."""
+
+    name, reference, needs = "rate", "none", ("x0",)
+
+    def predict(self, point):
+        return {"events": 1e10 * point.x0}
+
+    def log_likelihood(self, prediction):
+        return -prediction["events"]
+
+
+def test_a_step_out_of_the_range_of_numbers_is_refused_without_a_warning(toy):
+    plain = toy.posterior([LogNormal(1.0, 0.2), Uniform(-1.0, 1.0)])
+    posterior = Posterior(plain.space, plain.model, [Rate()])
+    cloud = cloud_of(posterior, np.zeros((2, 2)))
+    far = cloud.coords + np.array([[705.0, 0.0], [0.0, 0.0]])
+    moved = np.array([[True, False]] * 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        taken = decide(
+            posterior, blocks(posterior), cloud, np.arange(2), far, moved, np.random.RandomState(1)
+        )
+    assert taken.tolist() == [1]
+    assert (cloud.coords == 0.0).all()
 
 
 def test_costly_likelihoods_are_spared_the_hopeless(toy):
