@@ -18,7 +18,7 @@ from globalfit.physics.beam.dark_matter.prediction import events
 from globalfit.physics.beam.dark_matter.prepared import PARTS, DarkMatter, dark_matter
 from globalfit.physics.beam.dark_matter.reference import Reference, place
 from globalfit.physics.beam.dark_matter.tables import load_tables
-from globalfit.physics.beam.grid import LEGS
+from globalfit.physics.beam.grid import BINS, LEGS
 from globalfit.physics.beam.nuclei import charge_weights, named_charges
 from globalfit.physics.beam.two_body import threshold
 
@@ -89,7 +89,7 @@ def exact(reference: Reference, point: Array) -> dict[tuple[str, str], Array]:
                 if m_v1 < source.threshold and (card != "lsnd" or source.meson == "pi")
             }
             fluxes[card, mode] = {
-                leg: np.sum([leg_weights(leg) @ each for each in h.values()], axis=0) for leg in LEGS
+                leg: np.zeros(BINS) + sum(leg_weights(leg) @ each for each in h.values()) for leg in LEGS
             }
         for leg in LEGS:
             flux, kernel = fluxes[card, mode][leg], kernels[card, observable][..., :last]
