@@ -47,7 +47,7 @@ FLOOR = 1e-200
 def build_dark_matter_tables(
     path: Path, progress: Progress | None = None, *, n: int = SAMPLE, seed: int = 1
 ) -> DarkMatterTables:
-    """Compute the tables of dark matter and write them to `path`; about half an hour on one core.
+    """Compute the tables of dark matter and write them to `path`; half an hour or more on one core.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def build_dark_matter(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the file if it exists")] = False,
     debug: Debug = False,
 ) -> None:
-    """Compute the tables of the dark-matter portals, from mesons to bins (half an hour)."""
+    """Compute the tables of the dark-matter portals, from mesons to bins (half an hour or more)."""
     from globalfit.build.dark_matter import build_dark_matter_tables
     from globalfit.errors import ModelError
 

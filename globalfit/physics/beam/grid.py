@@ -1,8 +1,9 @@
 """The energy grid of beam particles and the names of a flux's axes, shared by fluxes and kernels.
 
 A flux H has the energy axis last, shape (..., 89): particles per cm^2 per proton on target (POT) in each bin
-of total laboratory energy, at the detector. Everything before that axis is parent, lepton, process, mode,
-combination of couplings or polarisation, kept apart so that couplings and nuisances of the flux stay exact.
+of total laboratory energy, at the detector (a long-lived X has bins of momentum instead, `reference.edges`).
+Everything before that axis is parent, lepton, process, mode, combination of couplings or polarisation, kept
+apart so that couplings and nuisances of the flux stay exact.
 """
 
 from __future__ import annotations
