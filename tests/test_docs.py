@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import shutil
 import tomllib
@@ -157,3 +159,18 @@ def test_sampler_defaults_of_the_guide():
 def test_the_page_on_reliability_shows_the_campaign_as_it_was_kept():
     kept = (ROOT / "benchmarks" / "results" / "reliability.md").read_text(encoding="utf-8")
     assert kept in (DOCS / "reliability.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "script",
+    sorted([*(DOCS / "plots").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]),
+    ids=lambda p: p.name,
+)
+def test_scripts_take_what_the_package_has(script):
+    """Plots and benchmarks are run by hand: what they import must not be gone by then."""
+    tree = ast.parse(script.read_text(encoding="utf-8"))
+    taken = [each for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    for each in (one for one in taken if one.module and one.module.split(".")[0] == "globalfit"):
+        module = importlib.import_module(each.module)
+        for name in (alias.name for alias in each.names):
+            assert hasattr(module, name) or importlib.util.find_spec(f"{each.module}.{name}"), name

@@ -19,8 +19,9 @@ from globalfit.physics.beam.events import events
 from globalfit.physics.beam.flux import flux
 from globalfit.physics.beam.grid import LEGS, combine
 from globalfit.physics.beam.meson_decays import three_body
+from globalfit.physics.beam.pair_kernels import pair_kernel
 from globalfit.physics.beam.sources import booster
-from globalfit.physics.beam.spectrum import Cascade, RestSpectrum
+from globalfit.physics.beam.spectrum import cascade
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -65,13 +66,13 @@ class Portal:
             sample = booster(parent, "nu", 2**14)
             for lepton in self.leptons:
                 x = three_body(parent, lepton, self.process, self.m_x)
-                shape: RestSpectrum = Cascade(x, self.masses[0]) if self.masses[2:] else x
+                shape = cascade(x, self.masses[0]) if self.masses[2:] else x
                 each = flux(sample, CARD.volume, shape)
                 h += np.einsum("c,cpe->e", combine(*LEGS[self.legs]), each) if self.legs else each
         if self.masses[2:]:
             on_shell = self.m_x if self.masses[1] - self.masses[0] > self.m_x else None
             m_chi, m_chi_prime, m_v = self.masses
-            made = kernels.pair_kernel(det, m_chi, m_chi_prime, m_v, m_on_shell=on_shell)
+            made = pair_kernel(det, m_chi, m_chi_prime, m_v, m_on_shell=on_shell)
         else:
             made = kernels.photon_kernel(self.scattering, det, self.masses[0], self.masses[1])
         weights = nuclei.charge_weights(det.parts, *nuclei.named_charges(self.charge))

@@ -30,7 +30,7 @@ from globalfit.physics.beam.dark_matter.lsnd import OVER_THRESHOLD
 from globalfit.physics.beam.dark_matter.reference import SAMPLE, Reference, production_spectrum
 from globalfit.physics.beam.dark_matter.tables import DarkMatterTables, save_tables
 from globalfit.physics.beam.grid import CENTRES, LEGS
-from globalfit.physics.beam.kernels import pair_kernel
+from globalfit.physics.beam.pair_kernels import pair_kernel
 from globalfit.physics.beam.two_body import threshold
 
 Progress = Callable[[str, int, int], None]

@@ -19,6 +19,7 @@ from globalfit.physics.beam.geometry import Volume
 from globalfit.physics.beam.grid import LEGS, combine
 from globalfit.physics.beam.meson_decays import three_body
 from globalfit.physics.beam.mesons import MesonSample
+from globalfit.physics.beam.pair_kernels import pair_kernel
 from globalfit.physics.beam.sources import booster, stopped_pions_800mev
 from globalfit.physics.beam.spectrum import cascade
 
@@ -59,7 +60,7 @@ class Portal:
         """Kernel (parts, 89, bins), squared charges included."""
         one = (observable,)
         if self.m_chi:
-            made = kernels.pair_kernel(det, *self.scattering, m_on_shell=self.on_shell, observables=one)
+            made = pair_kernel(det, *self.scattering, m_on_shell=self.on_shell, observables=one)
         else:
             process = "vector-scalar" if self.process == "vector" else self.process
             m_x, m_mediator = self.scattering

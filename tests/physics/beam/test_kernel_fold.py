@@ -12,11 +12,12 @@ from globalfit.arrays import Array
 from globalfit.constants import HBARC_MEV_M, M_E, M_NEUTRON, M_PROTON
 from globalfit.errors import GlobalfitError
 from globalfit.physics.beam import cross_sections as cs
-from globalfit.physics.beam import kernels, nuclei, primakoff, two_body, upscattering
+from globalfit.physics.beam import kernels, nuclei, pair_kernels, primakoff, two_body, upscattering
 from globalfit.physics.beam.cards import read_card
 from globalfit.physics.beam.detectors import Detector, detector
 from globalfit.physics.beam.events import decay_in_flight, events, survival
 from globalfit.physics.beam.grid import BINS, CENTRES, EDGES
+from globalfit.physics.beam.pair_kernels import pair_kernel
 from globalfit.physics.beam.response import Response
 
 EXPERIMENTS = Path(__file__).parents[3] / "likelihoods" / "data" / "experiments"
@@ -51,7 +52,7 @@ def test_an_open_detector_counts_the_cross_section(process: str) -> None:
 def test_an_open_detector_counts_upscattering(
     masses: tuple[float, float, float], on_shell: float | None
 ) -> None:
-    kernel = kernels.pair_kernel(OPEN, *masses, m_on_shell=on_shell, energies=CENTRES[::8], points=16)["evis"]
+    kernel = pair_kernel(OPEN, *masses, m_on_shell=on_shell, energies=CENTRES[::8], points=16)["evis"]
     for p, part in enumerate(OPEN.parts):
         sigma = cs.upscattering_cross_section(CENTRES[::8], *masses, part)
         assert kernel[p, :, 0] == pytest.approx(part.number * sigma, rel=1e-4)
@@ -184,9 +185,7 @@ def test_pair_kernel_against_monte_carlo(
     weight = MINIBOONE.response.efficiency_at(pair[:, 0]) * merged
     cosine = pair[:, 3] / np.linalg.norm(pair[:, 1:], axis=1)
     total = target.number * cs.upscattering_cross_section(e[None], m, m_prime, m_v, target)[0]
-    kernel = kernels.pair_kernel(
-        MINIBOONE, *masses, m_on_shell=on_shell, energies=e[None], nodes=32, points=256
-    )
+    kernel = pair_kernel(MINIBOONE, *masses, m_on_shell=on_shell, energies=e[None], nodes=32, points=256)
     compare(kernel, part, total, weight, reconstruct(pair[:, 0], np.clip(cosine, -1.0, 1.0), rng))
 
 
@@ -214,12 +213,12 @@ def test_lattice_of_the_decay_against_many_random_points(monkeypatch: pytest.Mon
     weights = nuclei.charge_weights(MINIBOONE.parts, 1.0, 0.0)
 
     def folded(points: int) -> Array:
-        made = kernels.pair_kernel(MINIBOONE, *masses, energies=rows, points=points, observables=one)
+        made = pair_kernel(MINIBOONE, *masses, energies=rows, points=points, observables=one)
         return np.asarray(flux @ kernels.weighted(made["enuqe"], weights))
 
     found = {points: folded(points) for points in (128, 256)}
     many = qmc.Sobol(6, rng=7).random_base2(12)
-    monkeypatch.setattr(kernels, "_lattice", lambda points, dim: many)
+    monkeypatch.setattr(pair_kernels, "_lattice", lambda points, dim: many)
     exact = folded(2**12)
     for few in found.values():
         assert few.sum() == pytest.approx(exact.sum(), rel=2e-3)
@@ -236,7 +235,7 @@ def test_predictions_are_smooth_in_masses() -> None:
         kernels.photon_kernel("scalar", MINIBOONE, 1.0, m, energies=rows, observables=one) for m in masses
     ]
     pairs = [
-        kernels.pair_kernel(MINIBOONE, 8.0, m, 200.0, energies=rows, points=128, nodes=16, observables=one)
+        pair_kernel(MINIBOONE, 8.0, m, 200.0, energies=rows, points=128, nodes=16, observables=one)
         for m in masses
     ]
     for nodes, roughness in ((photons, 1e-6), (pairs, 5e-4)):
@@ -255,7 +254,7 @@ def test_charges_and_couplings_scale_exactly() -> None:
 
 
 def test_rows_that_cannot_be_seen_are_zero() -> None:
-    kernel = kernels.pair_kernel(LSND, 8.0, 50.0, 200.0, energies=np.array([9.0, 45.0, 55.0]), points=16)
+    kernel = pair_kernel(LSND, 8.0, 50.0, 200.0, energies=np.array([9.0, 45.0, 55.0]), points=16)
     assert sorted(kernel) == ["evis"]
     assert not kernel["evis"][:, :2].any()
     assert kernel["evis"][:, 2].sum() > 0.0
@@ -300,7 +299,7 @@ def test_lifetimes() -> None:
 def test_bad_kernels(change: dict[str, float], message: str) -> None:
     options = {"m_chi": 8.0, "m_chi_prime": 50.0, "m_mediator": 200.0} | change
     with pytest.raises(GlobalfitError) as error:
-        kernels.pair_kernel(MINIBOONE, **options)  # type: ignore[arg-type]
+        pair_kernel(MINIBOONE, **options)  # type: ignore[arg-type]
     assert str(error.value) == message
 
 

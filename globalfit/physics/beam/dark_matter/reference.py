@@ -19,9 +19,9 @@ from globalfit.physics.beam.cards import Card, read_card
 from globalfit.physics.beam.dark_matter.channels import OBSERVABLES, SOURCES, Source
 from globalfit.physics.beam.detectors import Detector, detector
 from globalfit.physics.beam.events import events
-from globalfit.physics.beam.kernels import pair_kernel
 from globalfit.physics.beam.meson_decays import three_body, two_body
 from globalfit.physics.beam.pair_decay import on_shell
+from globalfit.physics.beam.pair_kernels import pair_kernel
 from globalfit.physics.beam.sight import Sight, transfer
 from globalfit.physics.beam.spectrum import Line, Spectrum, cascade
 
